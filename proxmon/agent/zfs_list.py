@@ -70,13 +70,13 @@ def _is_creation(field: str) -> bool:
     return seconds >= _FIRST_EPOCH if seconds is not None else units.find_date(field) is not None
 
 
-_CHECKS = {
+_CHECKS: columns.Checks = {
     "type": lambda field: field in _TYPES,
     "creation": _is_creation,
     "createtxg": lambda field: units.parse_number(field) is not None,
     **{column: columns.is_amount for column in _HEADINGS.values() if column.endswith("_bytes")},
 }
-_SNAPSHOT_CHECKS = {**_CHECKS, "name": lambda field: "@" in field}
+_SNAPSHOT_CHECKS: columns.Checks = {**_CHECKS, "name": lambda field: "@" in field}
 
 
 def parse_zfs_list(text: str, tz: tzinfo | None = None) -> list[dict[str, Any]]:

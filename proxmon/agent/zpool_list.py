@@ -52,7 +52,7 @@ _LAYOUTS = tuple(
         "NAME",
     )
 )
-_CHECKS = {
+_CHECKS: columns.Checks = {
     "health": lambda field: field in _STATES,
     **{column: columns.is_amount for column in _HEADINGS.values() if column.endswith(("_bytes", "_percent", "_ratio"))},
 }

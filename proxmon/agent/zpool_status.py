@@ -25,8 +25,9 @@ _COUNTERS = re.compile(rf"\s+({_COUNTER})\s+({_COUNTER})\s+({_COUNTER})(?=\s|$)"
 _ROWS = (
     re.compile(rf"(\s*)(\S.*?)\s\s+({_STATE})(?![\w.:-])(.*)"),
     re.compile(rf"(\s*)(\S.*?)\s({_STATE})(?![\w.:-])(.*)"),
-    re.compile(rf"(\s*)(\S.*?)\s+([A-Z][A-Z_]+)(?=(?:\s+{_COUNTER}){{3}}(?:\s|$))(.*)"),
+    re.compile(rf"(\s*)(\S.*?)\s+(\S+)(?=(?:\s+{_COUNTER}){{3}}(?:\s|$))(.*)"),
 )
+_MAX_ROW = 2000  # a path has at most 1024 bytes; the patterns need the square of a row's length
 _SECTIONS = {"logs": "log", "log": "log", "cache": "cache", "spares": "spare", "special": "special", "dedup": "dedup"}
 _WAS = re.compile(r"\bwas (\S.*?)(?=\s\s|$)")
 _RESILVERING = re.compile(r"\((?:resilvering|awaiting resilver)\)")
@@ -145,7 +146,7 @@ def _row_lines(lines: list[str]) -> Iterator[str]:
             if has_rows:
                 return
             continue
-        has_rows = has_rows or not line.split()[:2] == ["NAME", "STATE"]
+        has_rows = has_rows or line.split()[:2] != ["NAME", "STATE"]
         yield line
 
 
@@ -155,7 +156,7 @@ def _may_hold(vdev: Vdev) -> bool:
 
 
 def _row(line: str, vdev_class: str) -> tuple[int, Vdev] | None:
-    match = next((found for found in (pattern.fullmatch(line) for pattern in _ROWS) if found), None)
+    match = next((found for found in (pattern.fullmatch(line[:_MAX_ROW]) for pattern in _ROWS) if found), None)
     if match is None:
         return None
     margin, name, state, rest = match.groups()

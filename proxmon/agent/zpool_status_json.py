@@ -111,9 +111,8 @@ def _percent(done: int | None, total: int | None) -> float | None:
 def _tree(name: str, pool: _Json, is_resilvering: bool) -> list[Vdev]:
     every = as_object(pool.get("vdevs"))
     root_key = name if name in every else next((key for key, each in list_objects(every) if _is_root(each)), None)
-    tops = [
-        ("data", *each) for each in list_objects(as_object(every.get(root_key)).get("vdevs") if root_key else every)
-    ]
+    members = _members(root_key, as_object(every[root_key])) if root_key else list_objects(every)
+    tops = [("data", *each) for each in members]
     if root_key:
         # --json-flat-vdevs lists the tops of the other classes beside the pool; a vdev with a parent is listed there.
         flat = [each for each in list_objects(every) if each[0] != root_key and "parent" not in each[1]]
@@ -121,6 +120,11 @@ def _tree(name: str, pool: _Json, is_resilvering: bool) -> list[Vdev]:
     for section, vdev_class in _SECTIONS.items():
         tops += [(vdev_class, *each) for each in list_objects(pool.get(section))]
     return [_vdev(key, vdev, vdev_class, is_resilvering, 0) for vdev_class, key, vdev in tops]
+
+
+def _members(name: str, record: _Json) -> list[tuple[str, _Json]]:
+    """Return the vdevs right below; --json-flat-vdevs repeats the lower ones among them, with their parent's name."""
+    return [each for each in list_objects(record.get("vdevs")) if each[1].get("parent", name) == name]
 
 
 def _is_root(vdev: _Json) -> bool:
@@ -136,9 +140,9 @@ def _vdev_class(vdev: _Json) -> str:
 
 
 def _vdev(key: str, record: _Json, vdev_class: str, is_resilvering: bool, depth: int) -> Vdev:
-    members = list_objects(record.get("vdevs")) if depth < vdevs.MAX_DEPTH else []
-    children = [_vdev(each, member, vdev_class, is_resilvering, depth + 1) for each, member in members]
     name, vdev_type = as_text(record.get("name")) or key, as_text(record.get("vdev_type"))
+    members = _members(name, record) if depth < vdevs.MAX_DEPTH else []
+    children = [_vdev(each, member, vdev_class, is_resilvering, depth + 1) for each, member in members]
     was = as_text(record.get("was"))
     kind = vdevs.vdev_kind(name, vdev_type, was, has_children=bool(children))
     state = _state(record, kind, children)
