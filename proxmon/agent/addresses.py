@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import socket
-from typing import Dict, List, Optional
 
 from .machine import Machine
 
@@ -20,7 +19,7 @@ def is_worth_showing(address: str) -> bool:
     return not low.startswith(("127.", "169.254.", "fe8", "fe9", "fea", "feb", "0.")) and low not in ("::1", "::", "")
 
 
-def container_addresses(machine: Machine, pid: int) -> Optional[List[str]]:
+def container_addresses(machine: Machine, pid: int) -> list[str] | None:
     """Return the addresses in a process's network, read from /proc instead of entering it; None when it is gone."""
     trie = machine.find_text(f"/proc/{pid}/net/fib_trie")
     if trie is None:
@@ -33,7 +32,7 @@ def container_addresses(machine: Machine, pid: int) -> Optional[List[str]]:
     return list(dict.fromkeys(found))
 
 
-def container_pid(machine: Machine, vmid: int) -> Optional[int]:
+def container_pid(machine: Machine, vmid: int) -> int | None:
     """Return a process of a running container from its control group, for sources that do not tell it."""
     for base in (f"/sys/fs/cgroup/lxc/{vmid}", f"/sys/fs/cgroup/systemd/lxc/{vmid}"):
         for below in ("ns/init.scope", "ns", "init.scope", ""):
@@ -43,9 +42,9 @@ def container_pid(machine: Machine, vmid: int) -> Optional[int]:
     return None
 
 
-def neighbour_addresses(machine: Machine) -> Dict[str, List[str]]:
+def neighbour_addresses(machine: Machine) -> dict[str, list[str]]:
     """Return the addresses that this host itself has spoken to lately, by MAC address in lower case."""
-    found: Dict[str, List[str]] = {}
+    found: dict[str, list[str]] = {}
     for line in (machine.find_text("/proc/net/arp") or "").splitlines()[1:]:
         words = line.split()
         if len(words) >= 6 and int(words[2], 16) & _COMPLETE_NEIGHBOUR:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from typing import Any, Dict, Optional, Tuple
+from typing import Any
 
 from . import pve
 from .guests import GuestsAndStorages, storage_types
@@ -15,7 +15,7 @@ LOG_FOLDER = "/var/log/vzdump"
 LOG_TAIL_BYTES = 4096
 _LOG = re.compile(r"(qemu|lxc)-(\d+)\.log")
 _ARCHIVE = re.compile(r"vzdump-(qemu|lxc)-(\d+)-(\d{4}_\d{2}_\d{2}-\d{2}_\d{2}_\d{2})\.(?:vma|tar|tgz)(?:\.\w+)*")
-Newest = Dict[pve.GuestKey, Dict[str, Any]]
+Newest = dict[pve.GuestKey, dict[str, Any]]
 
 
 class BackupsSection:
@@ -30,6 +30,7 @@ class BackupsSection:
         self._guests = guests
 
     def collect(self) -> Section:
+        """Return the section."""
         if not pve.is_node(self._machine):
             return {"guests": []}
         newest: Newest = {}
@@ -72,7 +73,7 @@ class BackupsSection:
             return ""
 
 
-def read_archive_name(file_name: str) -> Optional[Tuple[pve.GuestKey, int]]:
+def read_archive_name(file_name: str) -> tuple[pve.GuestKey, int] | None:
     """Return guest and start of a backup from its archive's name, whose date is in the host's zone."""
     match = _ARCHIVE.fullmatch(file_name)
     if match is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional
+from typing import Any
 
 from . import zfs
 from .flights import Flight, StillWaitingError
@@ -25,12 +25,13 @@ class DatasetsSection:
     def __init__(self, machine: Machine, snapshot_wait_seconds: float) -> None:
         self._machine = machine
         self._snapshot_wait_seconds = snapshot_wait_seconds
-        self._flight: Flight[Dict[str, SnapshotFacts]] = Flight("snapshots", SnapshotLister(machine).facts)
-        self._facts: Optional[Dict[str, SnapshotFacts]] = None
+        self._flight: Flight[dict[str, SnapshotFacts]] = Flight("snapshots", SnapshotLister(machine).facts)
+        self._facts: dict[str, SnapshotFacts] | None = None
         self._listed_at = 0.0
         self._next_list_at = 0.0
 
     def collect(self) -> Section:
+        """Return the section."""
         states = zfs.kernel_pool_states(self._machine)
         if zfs.is_absent(self._machine) or states == {}:
             return {"datasets": []}
@@ -47,7 +48,7 @@ class DatasetsSection:
         section.update(self._add_snapshots(datasets))
         return section
 
-    def _states(self, listing: Finished, states: Optional[Dict[str, str]]) -> Dict[str, str]:
+    def _states(self, listing: Finished, states: dict[str, str] | None) -> dict[str, str]:
         """Return the pools' states, from `zpool` where the kernel does not tell them."""
         if states is not None:
             return states
@@ -58,7 +59,7 @@ class DatasetsSection:
             raise SectionError("zfs list printed nothing")
         return found
 
-    def _add_snapshots(self, datasets: List[Dict[str, Any]]) -> Section:
+    def _add_snapshots(self, datasets: list[dict[str, Any]]) -> Section:
         extra = self._refresh_snapshots()
         if self._facts is None:
             return extra
@@ -82,11 +83,12 @@ class DatasetsSection:
         return {}
 
 
-def read_datasets(text: str) -> List[Dict[str, Any]]:
+def read_datasets(text: str) -> list[dict[str, Any]]:
     """Read `zfs list`, naming the space that snapshots hold as the contract's other sizes are named.
 
     Raises:
         SectionError: it printed something that is no list of datasets.
+
     """
     datasets = parse_zfs_list(text)
     if text.strip() and not datasets:
@@ -97,7 +99,7 @@ def read_datasets(text: str) -> List[Dict[str, Any]]:
     return datasets
 
 
-def unknown_pools(datasets: List[Dict[str, Any]], states: Dict[str, str]) -> List[str]:
+def unknown_pools(datasets: list[dict[str, Any]], states: dict[str, str]) -> list[str]:
     """Return the imported pools whose datasets are not told: by their state, or because even their root is missing."""
     listed = {dataset["name"] for dataset in datasets}
     return sorted(name for name, state in states.items() if state not in zfs.ANSWERING_STATES or name not in listed)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import calendar
 import json
 import random
 import time
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, cast
 
 from .log import log
 from .message import Envelope, iso_utc
@@ -40,10 +41,11 @@ class Delivery:
         transport: Transport,
         token: str,
         envelope: Envelope,
+        *,
         monotonic: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
         jitter: Callable[[float, float], float] = random.uniform,
-        on_state: Callable[[Dict[str, Any]], None] = lambda state: None,
+        on_state: Callable[[dict[str, Any]], None] = lambda state: None,
     ) -> None:
         self._spool = spool
         self._transport = transport
@@ -61,7 +63,7 @@ class Delivery:
         self._newest_sent = 0
         self._failures = 0
         self._next_at = 0.0
-        self._trouble: Optional[str] = None
+        self._trouble: str | None = None
         self._connected = False
 
     @property
@@ -70,15 +72,16 @@ class Delivery:
         return self._trouble is not None
 
     @property
-    def trouble(self) -> Optional[str]:
+    def trouble(self) -> str | None:
         """Say why the last message was not accepted, None when it was."""
         return self._trouble
 
-    def step(self) -> Optional[float]:
+    def step(self) -> float | None:
         """Send one message if something waits and the time has come.
 
         Returns:
             Seconds until the next step makes sense, 0 when more waits, None when nothing does.
+
         """
         if not len(self._spool):
             return None
@@ -90,7 +93,7 @@ class Delivery:
             return None
         return max(0.0, self._next_at - self._monotonic())
 
-    def send_batch(self) -> Optional[Accepted]:
+    def send_batch(self) -> Accepted | None:
         """Send the next message now; None when it was not accepted, and `trouble` then says why."""
         entries, body = self._next_message()
         if not entries:
@@ -102,7 +105,7 @@ class Delivery:
             return None
         return self._judge(response, entries)
 
-    def say_goodbye(self, transport: Transport, reason: Optional[str] = None) -> bool:
+    def say_goodbye(self, transport: Transport, reason: str | None = None) -> bool:
         """Tell the server that this host goes offline on purpose; False when it could not be told in time.
 
         It goes over a transport of its own: the other one may still be in use by a message that hangs.
@@ -116,9 +119,9 @@ class Delivery:
             return False
         return response.status in (200, 204)
 
-    def _next_message(self) -> Tuple[List[Entry], bytes]:
-        chosen: List[Entry] = []
-        texts: List[bytes] = []
+    def _next_message(self) -> tuple[list[Entry], bytes]:
+        chosen: list[Entry] = []
+        texts: list[bytes] = []
         size = 0
         for entry in self._choose():
             text = self._spool.read(entry)
@@ -131,8 +134,8 @@ class Delivery:
             texts.append(text)
         return chosen, self._envelope.pack(texts, iso_utc(self._wall_clock())) if texts else b""
 
-    def _choose(self) -> List[Entry]:
-        """Choose everything when it fits one message, else new arrivals first, so that a backlog delays no live data."""
+    def _choose(self) -> list[Entry]:
+        """Choose everything when it fits one message, else new arrivals first: a backlog delays no live data."""
         waiting = self._spool.entries()
         if len(waiting) <= self._batch_limit:
             return waiting
@@ -140,7 +143,7 @@ class Delivery:
         live = sorted(newest.values(), key=lambda entry: entry.number)
         return (live or waiting)[: self._batch_limit]
 
-    def _judge(self, response: Response, entries: List[Entry]) -> Optional[Accepted]:
+    def _judge(self, response: Response, entries: list[Entry]) -> Accepted | None:
         status = response.status
         accepted = _accepted(response) if status == 200 else None
         if accepted is not None:
@@ -162,10 +165,10 @@ class Delivery:
             self._retry(f"unexpected answer {status}: {error or 'not from a proxmon server'}")
         return None
 
-    def _accept(self, entries: List[Entry]) -> None:
+    def _accept(self, entries: list[Entry]) -> None:
         for entry in entries:
             self._spool.remove(entry)
-        self._newest_sent = max(self._newest_sent, max(entry.number for entry in entries))
+        self._newest_sent = max(self._newest_sent, entries[-1].number)
         self._batch_limit = min(MAX_BATCH_SAMPLES, self._batch_limit * 2)
         self._failures, self._next_at = 0, 0.0
         if self._trouble is not None or not self._connected:
@@ -173,7 +176,7 @@ class Delivery:
             self._connected, self._trouble = True, None
             self._on_state({"accepted_at": iso_utc(self._wall_clock())})
 
-    def _narrow(self, entries: List[Entry], reason: str) -> None:
+    def _narrow(self, entries: list[Entry], reason: str) -> None:
         """Halve the message until the sample that the server does not take stands alone, and drop that one."""
         if len(entries) > 1:
             self._batch_limit = len(entries) // 2
@@ -191,14 +194,14 @@ class Delivery:
             "server (page /admin/hosts, or `proxmon hosts rotate NAME`), put it into the agent's config and restart it"
         )
 
-    def _retry(self, reason: str, after_seconds: Optional[float] = None) -> None:
+    def _retry(self, reason: str, after_seconds: float | None = None) -> None:
         self._failures += 1
         if after_seconds is not None:
             self._pause(after_seconds * self._jitter(1.0, 1.2))
         else:
             ceiling = min(BACKOFF_CAP_SECONDS, BACKOFF_BASE_SECONDS * 2 ** min(self._failures, 10))
             self._pause(self._jitter(0.1, ceiling))
-        self._tell(f"samples cannot be delivered and are kept: {reason}")
+        self._tell(reason)
 
     def _pause(self, seconds: float) -> None:
         self._next_at = self._monotonic() + seconds
@@ -206,20 +209,20 @@ class Delivery:
     def _tell(self, trouble: str) -> None:
         """Log a trouble when it begins or changes, not at each attempt."""
         if trouble != self._trouble:
-            log.warning("%s", trouble)
+            log.warning("samples are not delivered and wait: %s", trouble)
             self._on_state({"trouble": trouble})
         self._trouble = trouble
 
 
-def _json_object(response: Response) -> Dict[str, Any]:
+def _json_object(response: Response) -> dict[str, Any]:
     try:
         value = json.loads(response.body)
     except ValueError:
         return {}
-    return value if isinstance(value, dict) else {}
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
-def _accepted(response: Response) -> Optional[Accepted]:
+def _accepted(response: Response) -> Accepted | None:
     """Read a 200; None when it is not what an ingest answers, as from a proxy's page."""
     answer = _json_object(response)
     stored, duplicates = answer.get("stored"), answer.get("duplicates", 0)
@@ -233,14 +236,12 @@ def _error_text(response: Response) -> str:
     return "".join(char for char in error if char.isprintable())[:300] if isinstance(error, str) else ""
 
 
-def _retry_after(response: Response, now: float) -> Optional[float]:
+def _retry_after(response: Response, now: float) -> float | None:
     """Read Retry-After, seconds or a date; None when it is missing or nonsense."""
     value = response.headers.get("retry-after", "").strip()
     if value.isdigit():
         return min(float(value), MAX_RETRY_AFTER_SECONDS)
     try:
-        import calendar
-
         at = calendar.timegm(time.strptime(value, "%a, %d %b %Y %H:%M:%S GMT"))
     except ValueError:
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Callable, Generic, Optional, TypeVar
+from typing import Callable, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -18,17 +18,17 @@ class _Asking(Generic[T]):
 
     def __init__(self, name: str, question: Callable[[], T]) -> None:
         self.started_at = time.monotonic()
-        self.ended_at: Optional[float] = None
+        self.ended_at: float | None = None
         self.done = threading.Event()
         self._question = question
-        self._answer: Optional[T] = None
-        self._error: Optional[BaseException] = None
+        self._answer: T | None = None
+        self._error: BaseException | None = None
         threading.Thread(target=self._ask, name=name, daemon=True).start()
 
     def _ask(self) -> None:
         try:
             self._answer = self._question()
-        except BaseException as error:  # noqa: BLE001 - it is raised again where the answer is taken
+        except BaseException as error:
             self._error = error
         self.ended_at = time.monotonic()
         self.done.set()
@@ -45,7 +45,7 @@ class Flight(Generic[T]):
     def __init__(self, name: str, question: Callable[[], T]) -> None:
         self._name = name
         self._question = question
-        self._asking: Optional[_Asking[T]] = None
+        self._asking: _Asking[T] | None = None
         self.seconds_taken = 0.0
 
     def start(self) -> None:
@@ -59,6 +59,7 @@ class Flight(Generic[T]):
         Raises:
             StillWaitingError: there is none yet; the text says for how long it has been asked.
             Exception: whatever the question itself raised.
+
         """
         asking = self._asking
         if asking is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import List, Optional, Tuple
+from typing import Optional
 
 from . import addresses, pve
 from .guests import GuestsAndStorages
@@ -12,14 +12,14 @@ from .pve_api import GuestAgentApi
 from .sections import Section
 
 AGENTS_SECONDS = 40.0  # for all guests' agents of one sample; who is left is asked first the next time
-Found = Tuple[Optional[List[str]], str]
+Found = tuple[Optional[list[str]], str]
 
 
 class GuestDetails:
     """Collects what changes seldom; `ips` is left out where they are not known, and `ips_source` says who told them."""
 
     def __init__(
-        self, machine: Machine, configs: pve.GuestConfigs, guests: GuestsAndStorages, api: Optional[GuestAgentApi]
+        self, machine: Machine, configs: pve.GuestConfigs, guests: GuestsAndStorages, api: GuestAgentApi | None
     ) -> None:
         self._machine = machine
         self._configs = configs
@@ -27,13 +27,14 @@ class GuestDetails:
         self._api = api
 
     def collect(self) -> Section:
+        """Return the section."""
         if not pve.is_node(self._machine):
             return {"vms": []}
         self._guests.collect_guests()
         run_states, pids = self._guests.run_states(), self._guests.running_pids()
         neighbours = addresses.neighbour_addresses(self._machine)
         agent_answers = self._ask_agents(run_states)
-        rows: List[Section] = []
+        rows: list[Section] = []
         for key, config in sorted(self._configs.configs(0.0).items(), key=lambda item: item[0][1]):
             row: Section = {"vmid": config.vmid, "type": config.type, "name": config.name, "macs": config.macs()}
             row["onboot"] = config.settings.get("onboot") == "1"
@@ -53,9 +54,9 @@ class GuestDetails:
         self,
         config: pve.GuestConfig,
         is_running: bool,
-        pid: Optional[int],
-        agent_answers: dict[int, List[str]],
-        neighbours: dict[str, List[str]],
+        pid: int | None,
+        agent_answers: dict[int, list[str]],
+        neighbours: dict[str, list[str]],
     ) -> Found:
         """Choose the best source: the guest itself, what it was given, whom this host has spoken to."""
         if is_running and config.type == "lxc":
@@ -71,8 +72,8 @@ class GuestDetails:
         seen = [address for mac in config.macs() for address in neighbours.get(mac, [])]
         return (seen, "neighbour") if seen and is_running else (None, "")
 
-    def _ask_agents(self, run_states: dict[pve.GuestKey, str]) -> dict[int, List[str]]:
-        answers: dict[int, List[str]] = {}
+    def _ask_agents(self, run_states: dict[pve.GuestKey, str]) -> dict[int, list[str]]:
+        answers: dict[int, list[str]] = {}
         if self._api is None:
             return answers
         node, deadline = pve.node_name(self._machine), time.monotonic() + AGENTS_SECONDS

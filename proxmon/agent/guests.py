@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from typing import Any, Dict, List, Optional
+from typing import Any, cast
 
 from . import pve, pve_status
 from .machine import Machine
@@ -26,14 +26,15 @@ class GuestsAndStorages:
         self._machine = machine
         self._configs = configs
         self._lock = threading.Lock()
-        self._status: Optional[PveStatus] = None
-        self._error: Optional[Exception] = None
-        self._read_at: Optional[float] = None
-        self._seen: Dict[str, Any] = {}
-        self._pvesh_at: Optional[float] = None
-        self._pvesh_status: Optional[PveStatus] = None
+        self._status: PveStatus | None = None
+        self._error: Exception | None = None
+        self._read_at: float | None = None
+        self._seen: dict[str, Any] = {}
+        self._pvesh_at: float | None = None
+        self._pvesh_status: PveStatus | None = None
 
     def collect_guests(self) -> Section:
+        """Return the section `vms_runtime`."""
         if not pve.is_node(self._machine):
             return {"vms": []}
         try:
@@ -46,6 +47,7 @@ class GuestsAndStorages:
         return {"vms": [self._with_config(guest) for guest in sorted(guests, key=lambda guest: guest["vmid"])]}
 
     def collect_storages(self) -> Section:
+        """Return the section `storage`."""
         if not pve.is_node(self._machine):
             return {"storages": []}
         types = storage_types(self._machine)
@@ -57,12 +59,12 @@ class GuestsAndStorages:
         here = pve.node_name(self._machine)
         return {"storages": [row for row in rows if _is_for(types.get(row["name"], {}), here)]}
 
-    def running_pids(self) -> Dict[int, int]:
+    def running_pids(self) -> dict[int, int]:
         """Return the process of each running guest by vmid, as far as the last reading told it."""
         status = self._status
         return {row["vmid"]: row["pid"] for row in (status.guests if status else []) if row.get("pid")}
 
-    def run_states(self) -> Dict[pve.GuestKey, str]:
+    def run_states(self) -> dict[pve.GuestKey, str]:
         """Return the last known run state of each guest."""
         status = self._status
         return {(row["type"], row["vmid"]): row.get("status", "") for row in (status.guests if status else [])}
@@ -97,7 +99,7 @@ class GuestsAndStorages:
             raise SectionError(f"{reason}; {error}" if reason else str(error)) from error
 
     def _refuse_stale(self, status: PveStatus) -> None:
-        """Refuse a status that is not written any more; measured on our own clock, which a clock step does not touch."""
+        """Refuse a status that is written no more; its age is measured on a clock that never steps."""
         now = self._machine.monotonic()
         if self._seen.get("written_at") != status.written_at:
             first_age = max(0.0, self._machine.wall_clock() - status.written_at) if not self._seen else 0.0
@@ -128,9 +130,9 @@ class GuestsAndStorages:
         row["onboot"] = config.settings.get("onboot") == "1"
         return row
 
-    def _guests_by_process(self) -> List[Row]:
+    def _guests_by_process(self) -> list[Row]:
         """Tell only which guests run, from their process or control group, when nobody tells more."""
-        rows: List[Row] = []
+        rows: list[Row] = []
         for (guest_type, vmid), config in sorted(self._configs.configs().items(), key=lambda item: item[0][1]):
             is_running = self._has_process(guest_type, vmid)
             row: Row = {"vmid": vmid, "name": config.name, "type": guest_type}
@@ -152,6 +154,7 @@ def parse_resources(text: str, node: str, now: float) -> PveStatus:
 
     Raises:
         SectionError: it is no list of resources, or none of this node.
+
     """
     try:
         rows: Any = json.loads(text)
@@ -159,7 +162,7 @@ def parse_resources(text: str, node: str, now: float) -> PveStatus:
         raise SectionError("pvesh printed no JSON") from error
     if not isinstance(rows, list):
         raise SectionError("pvesh printed no list of resources")
-    records: List[Row] = [row for row in rows if isinstance(row, dict)]
+    records = [cast("Row", row) for row in cast("list[Any]", rows) if isinstance(row, dict)]
     nodes = {str(row.get("node")) for row in records if row.get("node")}
     if node not in nodes:
         if len(nodes) > 1:
@@ -176,10 +179,10 @@ def parse_resources(text: str, node: str, now: float) -> PveStatus:
     return status
 
 
-def storage_types(machine: Machine) -> Dict[str, Dict[str, str]]:
+def storage_types(machine: Machine) -> dict[str, dict[str, str]]:
     """Return the settings of each configured storage by name, its `type` among them."""
-    storages: Dict[str, Dict[str, str]] = {}
-    current: Dict[str, str] = {}
+    storages: dict[str, dict[str, str]] = {}
+    current: dict[str, str] = {}
     for line in (machine.find_text("/etc/pve/storage.cfg") or "").splitlines():
         words = line.split(None, 1)
         if words and not line[0].isspace() and words[0].endswith(":") and len(words) == 2:
@@ -189,12 +192,12 @@ def storage_types(machine: Machine) -> Dict[str, Dict[str, str]]:
     return storages
 
 
-def _silent_storage(name: str, settings: Dict[str, str]) -> Row:
+def _silent_storage(name: str, settings: dict[str, str]) -> Row:
     """Describe a storage that is configured and not reported: switched off, or not active."""
     enabled = settings.get("disable") != "1"
     return {"name": name, "type": settings["type"], "active": False, "enabled": enabled}
 
 
-def _is_for(settings: Dict[str, str], node: str) -> bool:
+def _is_for(settings: dict[str, str], node: str) -> bool:
     nodes = settings.get("nodes")
     return nodes is None or node in nodes.replace(",", " ").split()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass, field
-from typing import Callable, Optional
+from typing import Callable
 
 from .programs import Programs
 
@@ -31,11 +31,12 @@ class Machine:
 
         Raises:
             OSError: it cannot be read.
+
         """
         with open(self.path(path), "rb") as file:
             return file.read(max_bytes).decode("utf-8", "replace")
 
-    def find_text(self, path: str, max_bytes: int = MAX_FILE_BYTES) -> Optional[str]:
+    def find_text(self, path: str, max_bytes: int = MAX_FILE_BYTES) -> str | None:
         """Return a file's text, or None when it cannot be read."""
         try:
             return self.read_text(path, max_bytes)
@@ -47,11 +48,13 @@ class Machine:
 
         Raises:
             OSError: it cannot be read.
+
         """
         with open(self.path(path), "rb") as file:
             return file.readline(max_bytes).decode("utf-8", "replace")
 
     def exists(self, path: str) -> bool:
+        """Say whether there is such a file or folder."""
         return os.path.exists(self.path(path))
 
     def list_folder(self, path: str) -> list[str]:
@@ -61,7 +64,7 @@ class Machine:
         except OSError:
             return []
 
-    def modified_at(self, path: str) -> Optional[float]:
+    def modified_at(self, path: str) -> float | None:
         """Return a file's modification time as Unix seconds, or None without such a file."""
         try:
             return os.stat(self.path(path)).st_mtime

@@ -7,7 +7,6 @@ import signal
 import sys
 import threading
 import time
-from typing import Dict, List, Optional
 
 from . import selfreport
 from .delivery import Delivery
@@ -23,11 +22,11 @@ from .transport import Transport
 from .version import VERSION
 
 
-def main(argv: Optional[List[str]] = None) -> int:
-    """Run the agent and return its exit status: 0 after a clean stop, 1 when `--once` stored nothing, 2 for bad settings."""
+def main(argv: list[str] | None = None) -> int:
+    """Run the agent; returns 0 after a clean stop, 1 when `--once` stored nothing, 2 for settings that cannot be."""
     words = sys.argv[1:] if argv is None else argv
     if words[:1] == ["parse"]:
-        from . import parse
+        from . import parse  # noqa: PLC0415 - the running agent does not need it in memory
 
         return parse.main(words[1:])
     try:
@@ -65,7 +64,7 @@ def run_once(settings: Settings, machine: Machine) -> int:
     """Collect every tier once and send it, without a spool; without a server, only say what it cost."""
     started_at = time.monotonic()
     spool = Spool(None, 10, 2**30)
-    sections: Dict[str, float] = {}
+    sections: dict[str, float] = {}
     for name, tier in build_tiers(machine, settings).items():
         spool.add(name, tier.collect())
         sections.update(tier.seconds_taken())
@@ -86,5 +85,6 @@ def _send_once(settings: Settings, spool: Spool) -> bool:
         print(f"nothing was stored: {delivery.trouble or 'the server did not take the message'}", file=sys.stderr)
         return False
     seconds = time.monotonic() - started_at
-    print(f"{accepted.stored} samples stored, {accepted.duplicates} were there already: {settings.server}, {seconds:.2f} s")
+    stored = f"{accepted.stored} samples stored, {accepted.duplicates} were there already"
+    print(f"{stored}: {settings.server}, {seconds:.2f} s")
     return True

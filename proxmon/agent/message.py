@@ -1,12 +1,13 @@
-"""Builds the messages that carry samples: JSON, gzipped while it is put together, so that it is never whole in memory."""
+"""Builds the messages that carry samples: JSON, gzipped while it is put together and so never whole in memory."""
 
 from __future__ import annotations
 
 import json
 import zlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any, Iterable, Mapping
+from typing import Any
 
 GZIP_WINDOW_BITS = 31  # 15 bits of window, and 16 for a gzip head instead of zlib's
 

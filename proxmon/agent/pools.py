@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timezone
-from typing import Any, Dict, List, Optional
+from typing import Any
 
 from . import zfs
 from .flights import Flight, StillWaitingError
@@ -16,7 +16,7 @@ from .zpool_status import parse_zpool_status
 from .zpool_status_json import parse_zpool_status_json
 
 COLUMNS = "name,health,capacity,fragmentation,size,allocated,free"
-Pools = List[Dict[str, Any]]
+Pools = list[dict[str, Any]]
 
 
 class PoolsSection:
@@ -33,11 +33,12 @@ class PoolsSection:
         self._refresh_seconds = refresh_seconds
         self._flight: Flight[Pools] = Flight("zpool", self._ask_zpool)
         self._json_fails = False
-        self._states: Optional[Dict[str, str]] = None
+        self._states: dict[str, str] | None = None
         self._pools: Pools = []
-        self._asked_at: Optional[float] = None
+        self._asked_at: float | None = None
 
     def collect(self) -> Section:
+        """Return the section."""
         states = zfs.kernel_pool_states(self._machine)
         if zfs.is_absent(self._machine) or states == {}:
             return {"pools": []}
@@ -90,5 +91,5 @@ class PoolsSection:
         return self._machine.programs.run(argv, zfs.PROGRAM_SECONDS)
 
 
-def _bare_pools(states: Dict[str, str]) -> Pools:
+def _bare_pools(states: dict[str, str]) -> Pools:
     return [{"name": name, "health": state} for name, state in states.items()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Optional
+from typing import Any
 
 from .machine import Machine
 
@@ -16,9 +16,10 @@ class HostSection:
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
-        self._previous: Optional[CpuTimes] = None
+        self._previous: CpuTimes | None = None
 
     def collect(self) -> dict[str, Any]:
+        """Return the section."""
         load1, load5, load15 = self._machine.read_text("/proc/loadavg").split()[:3]
         section: dict[str, Any] = {"load1": float(load1), "load5": float(load5), "load15": float(load15)}
         section["uptime_seconds"] = int(float(self._machine.read_text("/proc/uptime").split()[0]))
@@ -71,7 +72,7 @@ def read_memory(machine: Machine) -> dict[str, Any]:
     return result
 
 
-def find_arc_bytes(machine: Machine) -> Optional[int]:
+def find_arc_bytes(machine: Machine) -> int | None:
     """Return the size of the ZFS cache from the kernel's counters, None without ZFS."""
     for line in (machine.find_text("/proc/spl/kstat/zfs/arcstats") or "").splitlines():
         words = line.split()

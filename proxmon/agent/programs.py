@@ -8,8 +8,9 @@ import signal
 import subprocess
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import IO, Callable, Optional, Sequence
+from typing import IO, Callable
 
 from .log import log
 
@@ -62,7 +63,7 @@ class Programs:
         self._stopping = False
         self.started_count = 0
 
-    def find(self, name: str) -> Optional[str]:
+    def find(self, name: str) -> str | None:
         """Return the full path of a program, or None when it is not on the search path."""
         for folder in self._path.split(os.pathsep):
             candidate = os.path.join(folder, name)
@@ -74,7 +75,7 @@ class Programs:
         self,
         argv: Sequence[str],
         deadline_seconds: float,
-        on_line: Optional[OnLine] = None,
+        on_line: OnLine | None = None,
         max_bytes: int = MAX_OUTPUT_BYTES,
     ) -> Finished:
         """Run a program and return what it printed; with `on_line`, hand each line over instead of keeping it.
@@ -82,6 +83,7 @@ class Programs:
         Raises:
             ProgramMissingError: it is not on the search path.
             ProgramError: it could not be started, was too slow or too talkative, or is still stuck from before.
+
         """
         command = " ".join(argv[:2])
         key = tuple(argv[:2])
@@ -181,8 +183,9 @@ class Programs:
 class _Output:
     """Gathers the two output streams of one program, within limits of time and size."""
 
-    def __init__(self, running: _Running, command: str, on_line: Optional[OnLine], max_bytes: int) -> None:
-        assert running.process.stdout is not None and running.process.stderr is not None
+    def __init__(self, running: _Running, command: str, on_line: OnLine | None, max_bytes: int) -> None:
+        assert running.process.stdout is not None
+        assert running.process.stderr is not None
         self._process = running.process
         self._streams: dict[int, IO[bytes]] = {
             stream.fileno(): stream for stream in (running.process.stdout, running.process.stderr)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Dict, List, Mapping, Optional, Tuple
 
 from .machine import Machine
 
 CONFIG_FOLDERS = {"qemu": "qemu-server", "lxc": "lxc"}
 CONFIG_MAX_AGE_SECONDS = 60.0  # /etc/pve is FUSE: a file costs about 1 ms, thirty guests every 10 s would be felt
 MAX_CONFIG_BYTES = 64 << 10
-GuestKey = Tuple[str, int]
+GuestKey = tuple[str, int]
 
 _SETTING = re.compile(r"([a-z][a-z_0-9-]*):\s*(.*)")
 _MAC = re.compile(r"\b([0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){5})\b")
@@ -33,7 +33,7 @@ def node_name(machine: Machine) -> str:
         return (machine.find_text("/proc/sys/kernel/hostname") or os.uname().nodename).strip().split(".")[0]
 
 
-def cluster_name(machine: Machine) -> Optional[str]:
+def cluster_name(machine: Machine) -> str | None:
     """Return the name of the cluster that the node belongs to, None for a node on its own."""
     match = re.search(r"^\s*cluster_name:\s*(\S+)", machine.find_text("/etc/pve/corosync.conf") or "", re.MULTILINE)
     return match.group(1) if match else None
@@ -55,7 +55,8 @@ class GuestConfig:
         return self.settings.get("name", f"VM {self.vmid}")
 
     @property
-    def tags(self) -> List[str]:
+    def tags(self) -> list[str]:
+        """Return the tags, none where there are none."""
         return split_tags(self.settings.get("tags", ""))
 
     @property
@@ -64,29 +65,29 @@ class GuestConfig:
         words = self.settings.get("agent", "").split(",")
         return self.type == "qemu" and ("1" in words[:1] or "enabled=1" in words)
 
-    def macs(self) -> List[str]:
+    def macs(self) -> list[str]:
         """Return the MAC addresses of the network cards, in their order and in lower case."""
         found = (_MAC.search(self.settings[key]) for key in self._network_keys("net"))
         return [match.group(1).lower() for match in found if match]
 
-    def configured_addresses(self) -> List[str]:
+    def configured_addresses(self) -> list[str]:
         """Return the fixed addresses of a container's cards or of cloud-init; DHCP tells none."""
         keys = self._network_keys("net" if self.type == "lxc" else "ipconfig")
         return [match.group(2) for key in keys for match in _ADDRESS.finditer(self.settings[key])]
 
-    def _network_keys(self, prefix: str) -> List[str]:
+    def _network_keys(self, prefix: str) -> list[str]:
         keys = [key for key in self.settings if re.fullmatch(prefix + r"\d+", key)]
         return sorted(keys, key=lambda key: int(key[len(prefix) :]))
 
 
-def split_tags(text: str) -> List[str]:
+def split_tags(text: str) -> list[str]:
     """Split Proxmox's list of tags, which may be parted by semicolons, commas or blanks."""
     return [tag for tag in re.split(r"[;,\s]+", text) if tag]
 
 
-def parse_settings(text: str) -> Dict[str, str]:
+def parse_settings(text: str) -> dict[str, str]:
     """Read the `key: value` lines before the first `[section]`, which begins a snapshot or pending changes."""
-    settings: Dict[str, str] = {}
+    settings: dict[str, str] = {}
     for line in text.splitlines():
         if line.startswith("["):
             break
@@ -101,10 +102,10 @@ class GuestConfigs:
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
-        self._configs: Dict[GuestKey, GuestConfig] = {}
-        self._read_at: Optional[float] = None
+        self._configs: dict[GuestKey, GuestConfig] = {}
+        self._read_at: float | None = None
 
-    def configs(self, max_age_seconds: float = CONFIG_MAX_AGE_SECONDS) -> Dict[GuestKey, GuestConfig]:
+    def configs(self, max_age_seconds: float = CONFIG_MAX_AGE_SECONDS) -> dict[GuestKey, GuestConfig]:
         """Return the configurations by type and vmid, none where /etc/pve cannot be read."""
         now = self._machine.monotonic()
         if self._read_at is None or now - self._read_at >= max_age_seconds:
@@ -112,8 +113,8 @@ class GuestConfigs:
             self._read_at = now
         return self._configs
 
-    def _read_all(self) -> Dict[GuestKey, GuestConfig]:
-        found: Dict[GuestKey, GuestConfig] = {}
+    def _read_all(self) -> dict[GuestKey, GuestConfig]:
+        found: dict[GuestKey, GuestConfig] = {}
         for guest_type, folder in CONFIG_FOLDERS.items():
             path = f"/etc/pve/nodes/{node_name(self._machine)}/{folder}"
             for file_name in self._machine.list_folder(path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any, Dict, List, Optional
+from typing import Any
 
 from .addresses import is_worth_showing
 from .machine import Machine
@@ -23,10 +23,10 @@ class GuestAgentApi:
         self._machine = machine
         self._transport = Transport(url, known_ca if os.path.exists(known_ca) else None)
         self._headers = {"Authorization": f"PVEAPIToken={token}"}
-        self._silent_until: Dict[int, float] = {}
-        self.trouble: Optional[str] = None
+        self._silent_until: dict[int, float] = {}
+        self.trouble: str | None = None
 
-    def addresses(self, node: str, vmid: int) -> Optional[List[str]]:
+    def addresses(self, node: str, vmid: int) -> list[str] | None:
         """Return a guest's addresses, None when its agent does not tell them now."""
         if self._machine.monotonic() < self._silent_until.get(vmid, 0.0):
             return None
@@ -51,7 +51,7 @@ class GuestAgentApi:
         self._silent_until[vmid] = self._machine.monotonic() + SILENT_PAUSE_SECONDS
 
 
-def parse_interfaces(body: bytes) -> Optional[List[str]]:
+def parse_interfaces(body: bytes) -> list[str] | None:
     """Read the answer to `agent/network-get-interfaces`; None when it is none."""
     try:
         answer: Any = json.loads(body)

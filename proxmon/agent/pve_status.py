@@ -10,14 +10,14 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Optional
+from typing import Any, cast
 
 from .machine import Machine
 from .pve import split_tags
 
 METRICS_PATH = "/run/pve/metrics"
 RRD_PATH = "/etc/pve/.rrd"
-Row = Dict[str, Any]
+Row = dict[str, Any]
 
 _STORAGE_KEY = re.compile(r"pve(?:2|-)-?storage(?:-[\d.]+)?/([^/]+)/(.+)")
 _GUEST_KEY = re.compile(r"pve(?:2|2\.3|-)-?vm(?:-[\d.]+)?/(\d+)")
@@ -32,16 +32,17 @@ class PveStatus:
     """Guests and storages of this node at one moment, in the words of the contract."""
 
     written_at: float
-    guests: List[Row] = field(default_factory=list)
-    storages: List[Row] = field(default_factory=list)
+    guests: list[Row] = field(default_factory=list[Row])
+    storages: list[Row] = field(default_factory=list[Row])
 
 
-def read_metrics(machine: Machine) -> Optional[PveStatus]:
+def read_metrics(machine: Machine) -> PveStatus | None:
     """Return the last cycle of the metrics file, None without such a file.
 
     Raises:
         UnreadableStatusError: it holds something else.
         PermissionError: it may not be read: it belongs to root and www-data.
+
     """
     try:
         line = machine.read_first_line(METRICS_PATH)
@@ -117,7 +118,7 @@ def storage_row(name: str, row: Row) -> Row:
     return {key: value for key, value in result.items() if value is not None}
 
 
-def read_rrd(machine: Machine, node: str) -> Optional[PveStatus]:
+def read_rrd(machine: Machine, node: str) -> PveStatus | None:
     """Return what the older list says of this node, None without such a file or without a line of it."""
     text = machine.find_text(RRD_PATH)
     if text is None:
@@ -126,7 +127,7 @@ def read_rrd(machine: Machine, node: str) -> Optional[PveStatus]:
     status = PveStatus(written_at=0.0)
     for line in text.replace("\0", "").splitlines():
         key, _, rest = line.partition(":")
-        fields: List[Optional[str]] = [None if value == "U" else value for value in rest.split(":")]
+        fields: list[str | None] = [None if value == "U" else value for value in rest.split(":")]
         storage, guest = _STORAGE_KEY.fullmatch(key), _GUEST_KEY.fullmatch(key)
         if storage and storage.group(1) == node and len(fields) >= 3:
             _note_moment(status, fields[0])
@@ -139,7 +140,7 @@ def read_rrd(machine: Machine, node: str) -> Optional[PveStatus]:
     return status if status.written_at else None
 
 
-def local_guests(machine: Machine, node: str) -> Dict[int, str]:
+def local_guests(machine: Machine, node: str) -> dict[int, str]:
     """Return the types of this node's guests by vmid from the cluster's list of guests."""
     try:
         ids = _objects(_objects(json.loads(machine.read_text("/etc/pve/.vmlist"))).get("ids"))
@@ -149,8 +150,8 @@ def local_guests(machine: Machine, node: str) -> Dict[int, str]:
     return {vmid: str(row.get("type")) for vmid, row in rows.items() if row.get("node") == node}
 
 
-def _rrd_guest(fields: List[Optional[str]]) -> Row:
-    """Name the fields of a guest's line: uptime, name, status, template, time, cpus, cpu, maxmem, mem, maxdisk, disk."""
+def _rrd_guest(fields: list[str | None]) -> Row:
+    """Name the fields of a guest's line: uptime, name, status, template, time, then the numbers below."""
     names = ("cpus", "cpu", "maxmem", "mem", "maxdisk", "disk")
     row: Row = {name: _number(value) for name, value in zip(names, fields[5:11])}
     row.update(uptime=_number(fields[0]), name=fields[1], template=fields[3])
@@ -159,13 +160,13 @@ def _rrd_guest(fields: List[Optional[str]]) -> Row:
     return row
 
 
-def _note_moment(status: PveStatus, text: Optional[str]) -> None:
+def _note_moment(status: PveStatus, text: str | None) -> None:
     moment = _number(text)
     if moment:
         status.written_at = max(status.written_at, float(moment))
 
 
-def _number(text: Optional[str]) -> Any:
+def _number(text: str | None) -> Any:
     try:
         value = float(text) if text is not None else None
     except ValueError:
@@ -173,5 +174,5 @@ def _number(text: Optional[str]) -> Any:
     return int(value) if value is not None and value.is_integer() else value
 
 
-def _objects(value: Any) -> Dict[str, Any]:
-    return value if isinstance(value, dict) else {}
+def _objects(value: Any) -> dict[str, Any]:
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import os
 import threading
-from typing import Any, Dict, Optional
+from typing import Any
 
 from . import selfreport
 from .delivery import Delivery
 from .log import log
 from .machine import Machine
 from .message import Envelope
-from .programs import ProgramError
+from .programs import ProgramError, Programs
 from .sections import Section, TierCollector
 from .settings import Settings
 from .spool import Spool
@@ -73,8 +73,7 @@ class Agent:
             self._collect(tier)
             now = self._machine.monotonic()
             due_at += tier.plan.interval_seconds
-            if due_at < now:  # the machine was asleep or too slow: no catching up
-                due_at = now
+            due_at = max(due_at, now)  # the machine was asleep or too slow: no catching up
             self._stopping.wait(due_at - now)
 
     def _collect(self, tier: TierCollector) -> None:
@@ -89,12 +88,12 @@ class Agent:
 
     def own_cost(self) -> Section:
         """Return the section `agent`."""
-        sections: Dict[str, float] = {}
+        sections: dict[str, float] = {}
         for tier in self._tiers.values():
             sections.update(tier.seconds_taken())
         return selfreport.cost(self._version, self._machine.programs, self._spool, sections)
 
-    def _extra(self) -> Dict[str, Section]:
+    def _extra(self) -> dict[str, Section]:
         return {"agent": self.own_cost()}
 
     def _deliver_forever(self) -> None:
@@ -110,7 +109,7 @@ class Agent:
             elif pause > 0:
                 self._stopping.wait(pause)
 
-    def _write_state(self, state: Dict[str, Any]) -> None:
+    def _write_state(self, state: dict[str, Any]) -> None:
         """Leave a note for the installer, which waits for the first accepted sample."""
         path = os.path.join(self._settings.spool_folder, STATE_FILE)
         try:
@@ -120,7 +119,7 @@ class Agent:
         except OSError:
             return
 
-    def _stop_reason(self) -> Optional[str]:
+    def _stop_reason(self) -> str | None:
         """Return why this host goes: what the installer left as a note, or what systemd is about to do."""
         path = os.path.join(self._settings.spool_folder, REASON_FILE)
         try:
@@ -131,10 +130,8 @@ class Agent:
         except (OSError, UnicodeDecodeError):
             return self._systemd_reason()
 
-    def _systemd_reason(self) -> Optional[str]:
+    def _systemd_reason(self) -> str | None:
         """Ask systemd for its jobs, directly: by now the agent starts no programs for its sections."""
-        from .programs import Programs
-
         programs = Programs(self._settings.path or os.environ.get("PATH", ""))
         try:
             jobs = programs.run(("systemctl", "list-jobs", "--no-legend", "--no-pager"), 1.0).stdout

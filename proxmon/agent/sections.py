@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Mapping
+from typing import Any, Callable
 
 from .flights import Flight, StillWaitingError
 from .log import log
 from .message import iso_utc, sample_text
 from .programs import ProgramError
 
-Section = Dict[str, Any]
+Section = dict[str, Any]
 Collect = Callable[[], Section]
 
 
@@ -37,7 +38,7 @@ class TierCollector:
         self._wall_clock = wall_clock
         self._flights = {name: Flight(name, collect) for name, collect in plan.sections.items()}
         self._last_collected_at = 0.0
-        self._told: Dict[str, str] = {}
+        self._told: dict[str, str] = {}
 
     def collect(self, extra: Callable[[], Section] = dict) -> bytes:
         """Return one sample as JSON text; `extra` gives further sections once the others are there."""
@@ -46,7 +47,7 @@ class TierCollector:
         payload.update(extra())
         return sample_text(self.plan.name, iso_utc(collected_at), payload)
 
-    def gather(self) -> Dict[str, Any]:
+    def gather(self) -> dict[str, Any]:
         """Ask all sections at once and return what they answered in time."""
         for flight in self._flights.values():
             flight.start()
@@ -58,7 +59,7 @@ class TierCollector:
                 payload[f"{name}_detail"] = {"error": section["incomplete"]}
         return payload
 
-    def seconds_taken(self) -> Dict[str, float]:
+    def seconds_taken(self) -> dict[str, float]:
         """Return how long each section took last time."""
         return {name: round(flight.seconds_taken, 4) for name, flight in self._flights.items()}
 

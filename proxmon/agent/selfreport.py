@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import resource
-from typing import Any, Dict, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 from .programs import Programs
 from .spool import Spool
@@ -23,11 +24,11 @@ def peak_rss_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def cost(version: str, programs: Programs, spool: Spool, sections: Mapping[str, float]) -> Dict[str, Any]:
+def cost(version: str, programs: Programs, spool: Spool, sections: Mapping[str, float]) -> dict[str, Any]:
     """Return the section `agent`, whose counts run from the agent's start."""
     own = resource.getrusage(resource.RUSAGE_SELF)
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    result: Dict[str, Any] = {
+    result: dict[str, Any] = {
         "version": version,
         "pid": os.getpid(),
         "cpu_seconds": round(own.ru_utime + own.ru_stime, 3),

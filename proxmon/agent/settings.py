@@ -6,8 +6,9 @@ import argparse
 import hashlib
 import os
 import stat
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Callable
 
 from .transport import check_url
 
@@ -31,19 +32,20 @@ class Settings:
     once: bool = False
     self_report: bool = False
     verbose: bool = False
-    spool: Optional[str] = None
+    spool: str | None = None
     spool_hours: float = 24.0
     spool_mib: float = 256.0
-    ca_file: Optional[str] = None
+    ca_file: str | None = None
     zpool_interval: float = 30.0
-    pve_token: Optional[str] = None
+    pve_token: str | None = None
     pve_url: str = "https://localhost:8006"
     pve_ca_file: str = "/etc/pve/pve-root-ca.pem"
     root: str = "/"
-    path: Optional[str] = None
+    path: str | None = None
 
     @property
-    def intervals(self) -> Dict[str, float]:
+    def intervals(self) -> dict[str, float]:
+        """Return the seconds between samples by tier."""
         return {"fast": self.interval, "medium": self.medium_interval, "slow": self.slow_interval}
 
     @property
@@ -101,11 +103,12 @@ def read_settings(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
 
     Raises:
         SettingsError: something is missing, malformed, or readable by others.
+
     """
     options = vars(argument_parser().parse_args(argv))
     config_path = options["config"] or environ.get("PROXMON_CONFIG")
-    layers: List[Mapping[str, Any]] = [options, _from_environment(environ), _from_file(config_path)]
-    values: Dict[str, Any] = {}
+    layers: list[Mapping[str, Any]] = [options, _from_environment(environ), _from_file(config_path)]
+    values: dict[str, Any] = {}
     for name in (*_NUMBERS, *_TEXTS, "token_file"):
         found = [layer[name] for layer in layers if layer.get(name) not in (None, "")]
         if found:
@@ -121,7 +124,7 @@ def read_settings(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
     return _checked(values, flags)
 
 
-def warnings(argv: Sequence[str]) -> List[str]:
+def warnings(argv: Sequence[str]) -> list[str]:
     """Return what the user should know about how the settings were given."""
     if any(word == "--token" or word.startswith("--token=") for word in argv):
         return ["the token is on the command line, where others on this machine can read it: prefer --token-file"]
@@ -133,6 +136,7 @@ def read_private(path: str) -> str:
 
     Raises:
         SettingsError: it cannot be read, or others can read it.
+
     """
     return _read(path, is_private=lambda text: True)
 
@@ -148,9 +152,9 @@ def _read(path: str, is_private: Callable[[str], bool]) -> str:
     return text
 
 
-def parse_config(text: str) -> Dict[str, str]:
+def parse_config(text: str) -> dict[str, str]:
     """Read KEY=VALUE lines; `#` begins a comment line, `[section]` lines are passed over, quotes around a value go."""
-    values: Dict[str, str] = {}
+    values: dict[str, str] = {}
     for line in text.splitlines():
         key, separator, value = line.strip().partition("=")
         if separator and key[:1] not in ("#", ";"):
@@ -159,12 +163,12 @@ def parse_config(text: str) -> Dict[str, str]:
     return values
 
 
-def _from_environment(environ: Mapping[str, str]) -> Dict[str, str]:
+def _from_environment(environ: Mapping[str, str]) -> dict[str, str]:
     names = (*_NUMBERS, *_TEXTS, "token_file")
     return {name: environ[f"PROXMON_{name.upper()}"] for name in names if f"PROXMON_{name.upper()}" in environ}
 
 
-def _from_file(path: Optional[str]) -> Dict[str, str]:
+def _from_file(path: str | None) -> dict[str, str]:
     if path is None and not os.access(DEFAULT_CONFIG, os.R_OK):
         return {}
     return parse_config(_read(path or DEFAULT_CONFIG, is_private=lambda text: "token" in parse_config(text)))
@@ -180,10 +184,12 @@ def _number(name: str, text: Any) -> float:
     return max(value, SMALLEST_INTERVAL_SECONDS) if name.endswith("interval") else value
 
 
-def _checked(values: Dict[str, Any], flags: Dict[str, bool]) -> Settings:
+def _checked(values: dict[str, Any], flags: dict[str, Any]) -> Settings:
     needs_server = not (flags["self_report"] and "server" not in values)
     if needs_server and "server" not in values:
-        raise SettingsError("say where the server is: --server URL, PROXMON_SERVER, or `server = URL` in the config file")
+        raise SettingsError(
+            "say where the server is: --server URL, PROXMON_SERVER, or `server = URL` in the config file"
+        )
     if needs_server and "token" not in values:
         raise SettingsError(
             "a token is missing: --token-file FILE, PROXMON_TOKEN, or `token = …` in the config file; "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, List, Optional, Tuple
 
 from . import zfs
 from .machine import Machine
@@ -21,18 +20,19 @@ class Counted:
     """The snapshots of one dataset: how many, and the order key and name of the oldest and the newest."""
 
     count: int
-    oldest: Tuple[int, str]
-    newest: Tuple[int, str]
+    oldest: tuple[int, str]
+    newest: tuple[int, str]
 
 
 class SnapshotCounter:
     """Takes the lines of `zfs list -Hp -t snapshot -o name,KEY` one by one; KEY is a whole number that orders them."""
 
     def __init__(self) -> None:
-        self.datasets: Dict[str, Counted] = {}
-        self.unreadable: Optional[str] = None
+        self.datasets: dict[str, Counted] = {}
+        self.unreadable: str | None = None
 
     def add(self, line: str) -> None:
+        """Count one line; the first that is no snapshot is kept as `unreadable`."""
         name, _, key_text = line.rpartition("\t")
         dataset, separator, snapshot = name.partition("@")
         if not separator or not key_text.isdigit():
@@ -55,8 +55,8 @@ class SnapshotFacts:
     """What is known of one dataset's snapshots; times are Unix seconds."""
 
     count: int
-    oldest_unix: Optional[int]
-    newest_unix: Optional[int]
+    oldest_unix: int | None
+    newest_unix: int | None
 
 
 class SnapshotLister:
@@ -64,14 +64,15 @@ class SnapshotLister:
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
-        self._creations: Dict[Tuple[str, int], int] = {}
+        self._creations: dict[tuple[str, int], int] = {}
 
-    def facts(self) -> Dict[str, SnapshotFacts]:
+    def facts(self) -> dict[str, SnapshotFacts]:
         """Return the facts by dataset, for datasets that have snapshots.
 
         Raises:
             ProgramError: `zfs` is not installed, too slow, or stuck.
             SectionError: it failed, or printed what is no list of snapshots.
+
         """
         if zfs.version_number(zfs.module_version(self._machine)) >= FAST_SINCE:
             return self._facts_by_createtxg()
@@ -90,7 +91,7 @@ class SnapshotLister:
             raise zfs.SectionError(f"zfs list printed what is no list of snapshots: {counter.unreadable}")
         return counter
 
-    def _facts_by_createtxg(self) -> Dict[str, SnapshotFacts]:
+    def _facts_by_createtxg(self) -> dict[str, SnapshotFacts]:
         datasets = self._count("createtxg", "createtxg").datasets
         wanted = {
             (f"{dataset}@{name}", txg)
@@ -98,7 +99,7 @@ class SnapshotLister:
             for txg, name in (counted.oldest, counted.newest)
         }
         known = {key: value for key, value in self._creations.items() if key in wanted}
-        missing = [name for name, txg in sorted(wanted - known.keys())]
+        missing = [name for name, _ in sorted(wanted - known.keys())]
         found = self._ask_creations(missing)
         known.update({(name, txg): found[name] for name, txg in wanted if name in found})
         self._creations = known
@@ -111,9 +112,9 @@ class SnapshotLister:
             for dataset, counted in datasets.items()
         }
 
-    def _ask_creations(self, names: List[str]) -> Dict[str, int]:
+    def _ask_creations(self, names: list[str]) -> dict[str, int]:
         """Return the creation times by name; a snapshot that was destroyed meanwhile is left out."""
-        found: Dict[str, int] = {}
+        found: dict[str, int] = {}
         for start in range(0, len(names), NAMES_PER_QUESTION):
             some = names[start : start + NAMES_PER_QUESTION]
             argv = ("zfs", "get", "-Hp", "-o", "name,value", "creation", *some)

@@ -13,7 +13,7 @@ import threading
 import zlib
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import IO, List, Optional
+from typing import IO
 
 from .log import log
 
@@ -28,24 +28,25 @@ class Entry:
     number: int
     tier: str
     size_bytes: int
-    data: Optional[bytes] = None
+    data: bytes | None = None
 
     @property
     def file_name(self) -> str:
+        """Return the name of its file, which sorts by number."""
         return f"{self.number:012d}-{self.tier}{SUFFIX}"
 
 
 class Spool:
     """The samples that the server does not have yet, in the order of their collection; for use by several threads."""
 
-    def __init__(self, folder: Optional[str], max_samples: int, max_bytes: int) -> None:
+    def __init__(self, folder: str | None, max_samples: int, max_bytes: int) -> None:
         self._folder = folder
         self._max_samples = max_samples
         self._max_bytes = max_bytes
         self._lock = threading.Lock()
         self._entries: OrderedDict[int, Entry] = OrderedDict()
         self._next_number = 1
-        self._lock_file: Optional[IO[str]] = None
+        self._lock_file: IO[str] | None = None
         self._disk_works = folder is not None
         self._memory_bytes = 0
         self.size_bytes = 0
@@ -70,12 +71,12 @@ class Spool:
             self._make_room()
             return entry
 
-    def entries(self) -> List[Entry]:
+    def entries(self) -> list[Entry]:
         """Return what waits, oldest first."""
         with self._lock:
             return list(self._entries.values())
 
-    def read(self, entry: Entry) -> Optional[bytes]:
+    def read(self, entry: Entry) -> bytes | None:
         """Return a sample's text; None when it is gone or damaged, which drops and counts it."""
         data = entry.data
         try:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any
 
 from . import pve, zfs
 from .machine import Machine
@@ -23,11 +24,12 @@ class SystemSection:
         self._updates = Updates(machine)
 
     def collect(self) -> Section:
+        """Return the section."""
         machine = self._machine
         packages = self._package_versions()
-        kernel = (machine.find_text("/proc/sys/kernel/osrelease") or "").strip()
+        kernel = kernel_release(machine)
         module = zfs.module_version(machine)
-        facts: Dict[str, Any] = {
+        facts: dict[str, Any] = {
             "kernel": kernel or None,
             "os": os_name(machine),
             "pve_version": packages.get("pve-manager") or self._pveversion(),
@@ -40,7 +42,7 @@ class SystemSection:
         }
         return {key: value for key, value in facts.items() if value is not None}
 
-    def _package_versions(self) -> Dict[str, str]:
+    def _package_versions(self) -> dict[str, str]:
         """Return the versions of the installed packages among ours, none where dpkg is not at hand."""
         argv = ("dpkg-query", "-W", "-f", "${Package} ${Version} ${db:Status-Status}\n", *PACKAGES)
         try:
@@ -50,7 +52,7 @@ class SystemSection:
         rows = [line.split(" ") for line in text.splitlines()]
         return {row[0]: row[1] for row in rows if len(row) == 3 and row[2] == "installed"}
 
-    def _pveversion(self) -> Optional[str]:
+    def _pveversion(self) -> str | None:
         """Ask `pveversion`, half a second of Perl, where the package is not registered."""
         try:
             text = self._machine.programs.run(("pveversion",), PROGRAM_SECONDS).stdout
@@ -60,18 +62,23 @@ class SystemSection:
         return match.group(1) if match else None
 
 
-def os_name(machine: Machine) -> Optional[str]:
+def kernel_release(machine: Machine) -> str:
+    """Return the running kernel's release; a sandbox may hide the file."""
+    return (machine.find_text("/proc/sys/kernel/osrelease") or os.uname().release).strip()
+
+
+def os_name(machine: Machine) -> str | None:
     """Return the distribution's name, such as `Debian GNU/Linux 12 (bookworm)`."""
     match = re.search(r'^PRETTY_NAME="?([^"\n]+)', machine.find_text("/etc/os-release") or "", re.MULTILINE)
     return match.group(1) if match else None
 
 
-def restart_facts(machine: Machine, kernel: str, module: Optional[str], tools: Optional[str]) -> Dict[str, Any]:
+def restart_facts(machine: Machine, kernel: str, module: str | None, tools: str | None) -> dict[str, Any]:
     """Say whether a restart is due and why: the flag file, a newer installed kernel, or newer ZFS programs.
 
     Nothing is said where neither a kernel nor the flag file can be seen, as in a container.
     """
-    reasons: List[str] = []
+    reasons: list[str] = []
     if machine.exists("/run/reboot-required"):
         reasons.append("the system asks for it")
     installed = installed_kernels(machine, kernel)
@@ -85,7 +92,7 @@ def restart_facts(machine: Machine, kernel: str, module: Optional[str], tools: O
     return {"reboot_required": bool(reasons), "reboot_reasons": reasons}
 
 
-def installed_kernels(machine: Machine, running: str) -> List[str]:
+def installed_kernels(machine: Machine, running: str) -> list[str]:
     """Return the kernels in /boot of the running one's flavour: `-pve`, `-amd64`, `-cloud-amd64`."""
     flavour = kernel_flavour(running)
     names = [name[len("vmlinuz-") :] for name in machine.list_folder("/boot") if name.startswith("vmlinuz-")]
@@ -103,6 +110,6 @@ def base_version(version: str) -> str:
     return re.split(r"[-~+]", version.rpartition(":")[2])[0]
 
 
-def version_key(version: str) -> Tuple[int, ...]:
+def version_key(version: str) -> tuple[int, ...]:
     """Return the numbers of a version, for comparison."""
     return tuple(map(int, re.findall(r"\d+", re.sub(r"-[a-z].*$", "", version))))

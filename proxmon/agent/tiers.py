@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Dict, Optional
-
 from . import pve
 from .backups import BackupsSection
 from .datasets import DatasetsSection
@@ -23,7 +21,7 @@ SLOW_WAIT_SECONDS = 60.0
 ONCE_WAIT_SECONDS = 20.0
 
 
-def build_tiers(machine: Machine, settings: Settings) -> Dict[str, TierCollector]:
+def build_tiers(machine: Machine, settings: Settings) -> dict[str, TierCollector]:
     """Return the collectors of the tiers fast, medium and slow, in this order."""
     fast_wait = min(FAST_WAIT_SECONDS, max(0.5, settings.interval / 2))
     slow_wait = SLOW_WAIT_SECONDS
@@ -53,7 +51,7 @@ def build_tiers(machine: Machine, settings: Settings) -> Dict[str, TierCollector
     return {plan.name: TierCollector(plan, machine.wall_clock) for plan in plans}
 
 
-def _api(machine: Machine, settings: Settings) -> Optional[GuestAgentApi]:
+def _api(machine: Machine, settings: Settings) -> GuestAgentApi | None:
     if not settings.pve_token:
         return None
     return GuestAgentApi(machine, settings.pve_url, settings.pve_token, settings.pve_ca_file)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, cast
 
 from .machine import Machine
 from .message import iso_utc
@@ -25,13 +25,13 @@ class Updates:
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
-        self._stamp: Optional[Tuple[Any, ...]] = None
-        self._simulated: Optional[Dict[str, int]] = None
+        self._stamp: tuple[Any, ...] | None = None
+        self._simulated: dict[str, int] | None = None
 
-    def facts(self) -> Dict[str, Any]:
+    def facts(self) -> dict[str, Any]:
         """Return `pending_updates` and `security_updates` as far as they are known, and how old the lists are."""
         counted = count_pve_updates(self._machine)
-        result: Dict[str, Any] = {} if counted is None else {"pending_updates": counted}
+        result: dict[str, Any] = {} if counted is None else {"pending_updates": counted}
         if not self._has_lists():
             return result
         simulated = self._simulate()
@@ -47,7 +47,7 @@ class Updates:
         """Without package lists, as in a fresh image, a simulation finds nothing to do: that is not the same as 0."""
         return any(name.endswith("_Packages") or "_Packages." in name for name in self._machine.list_folder(APT_LISTS))
 
-    def _simulate(self) -> Optional[Dict[str, int]]:
+    def _simulate(self) -> dict[str, int] | None:
         stamp = tuple(map(self._machine.modified_at, (APT_CACHE, APT_LISTS, DPKG_STATUS)))
         if self._simulated is None or stamp != self._stamp:
             try:
@@ -59,20 +59,20 @@ class Updates:
         return self._simulated
 
 
-def count_pve_updates(machine: Machine) -> Optional[int]:
+def count_pve_updates(machine: Machine) -> int | None:
     """Return the length of Proxmox's daily list, None when it is missing or older than what it was made from."""
     written_at = machine.modified_at(PVE_LIST)
     sources = [machine.modified_at(path) for path in (APT_CACHE, DPKG_STATUS)]
     if written_at is None or any(moment is None or moment > written_at for moment in sources):
         return None
     try:
-        updates = json.loads(machine.read_text(PVE_LIST))
+        updates: Any = json.loads(machine.read_text(PVE_LIST))
     except (OSError, ValueError):
         return None
-    return len(updates) if isinstance(updates, list) else None
+    return len(cast("list[Any]", updates)) if isinstance(updates, list) else None
 
 
-def count_simulated(text: str) -> Dict[str, int]:
+def count_simulated(text: str) -> dict[str, int]:
     """Count the upgrades of `apt-get -s dist-upgrade`: lines `Inst NAME [OLD] (NEW ORIGIN:… [ARCH])`."""
     origins = [match.group(2) for match in _INSTALL.finditer(text)]
     security = sum("security" in origin.lower() for origin in origins)

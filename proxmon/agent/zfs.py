@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import Dict, List, Optional, Tuple
 
 from .machine import Machine
 from .programs import Finished
@@ -15,26 +14,26 @@ PROGRAM_SECONDS = 10.0
 ANSWERING_STATES = ("ONLINE", "DEGRADED")
 
 
-def module_version(machine: Machine) -> Optional[str]:
+def module_version(machine: Machine) -> str | None:
     """Return the version of the loaded ZFS module, such as `2.3.2-1`, or None."""
     text = machine.find_text("/sys/module/zfs/version")
     return text.strip() if text and text.strip() else None
 
 
-def version_number(version: Optional[str]) -> Tuple[int, int]:
+def version_number(version: str | None) -> tuple[int, int]:
     """Return (2, 3) for `2.3.2-1`, and (0, 0) when the version is not known."""
     match = re.match(r"(\d+)\.(\d+)", version or "")
     return (int(match.group(1)), int(match.group(2))) if match else (0, 0)
 
 
-def kernel_pool_states(machine: Machine) -> Optional[Dict[str, str]]:
+def kernel_pool_states(machine: Machine) -> dict[str, str] | None:
     """Return the state of each imported pool as the kernel says without taking a lock, None where it does not say.
 
     These reads answer when `zpool` hangs, and show SUSPENDED (`module/zfs/spa_stats.c`).
     """
     if not machine.exists(KSTAT_FOLDER):
         return None
-    states: Dict[str, str] = {}
+    states: dict[str, str] = {}
     for name in machine.list_folder(KSTAT_FOLDER):
         state = machine.find_text(f"{KSTAT_FOLDER}/{name}/state")
         if state is not None:
@@ -52,6 +51,7 @@ def checked(finished: Finished, command: str) -> str:
 
     Raises:
         SectionError: it failed; says so in its own words.
+
     """
     if finished.returncode != 0:
         raise SectionError(f"{command} failed with status {finished.returncode}: {first_line(finished.stderr)}")
@@ -60,7 +60,7 @@ def checked(finished: Finished, command: str) -> str:
 
 def first_line(text: str) -> str:
     """Return the first line that says something, cut to a length that fits a card."""
-    lines: List[str] = [line.strip() for line in text.splitlines() if line.strip()]
+    lines: list[str] = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[0][:200] if lines else "it said nothing"
 
 
