@@ -1,0 +1,105 @@
+"""Hashes of tokens, in a file of their own: who may read samples never sees one."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from proxmon.credentials import ApiToken, HostSecret, TokenSecret
+from proxmon.errors import ConflictError, NotFoundError, StoreUnavailableError
+
+VERSION = 1
+_SCHEMA = """
+CREATE TABLE host_secrets (host_id INTEGER PRIMARY KEY, lookup TEXT NOT NULL, hash TEXT NOT NULL);
+CREATE TABLE api_tokens (
+    name TEXT PRIMARY KEY, role TEXT NOT NULL, lookup TEXT NOT NULL, hash TEXT NOT NULL, created_at TEXT NOT NULL
+);
+PRAGMA user_version = 1;
+"""
+
+
+class CredentialFile:
+    """The file ``secrets.sqlite``; its methods may be called from any thread."""
+
+    def __init__(self, path: Path) -> None:
+        self._lock = threading.Lock()
+        # SQLite would create the file with the mode that umask leaves.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        self._connection.execute("PRAGMA synchronous = FULL")
+        self._connection.execute("PRAGMA secure_delete = ON")
+        self._migrate()
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._connection.close()
+
+    def put_host_secret(self, host_id: int, secret: TokenSecret) -> None:
+        """Set the token of a host, in place of one that it had."""
+        with self._transaction() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO host_secrets VALUES (?, ?, ?)", (host_id, secret.lookup, secret.hash)
+            )
+
+    def delete_host_secret(self, host_id: int) -> None:
+        """Delete the token of a host; nothing happens when it has none."""
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM host_secrets WHERE host_id = ?", (host_id,))
+
+    def list_host_secrets(self) -> list[HostSecret]:
+        """List the tokens of all hosts."""
+        with self._transaction() as connection:
+            rows = connection.execute("SELECT host_id, lookup, hash FROM host_secrets ORDER BY host_id").fetchall()
+        return [HostSecret(host_id, TokenSecret(lookup, digest)) for host_id, lookup, digest in rows]
+
+    def add_api_token(self, token: ApiToken) -> None:
+        """Add a token of the JSON API; raises ConflictError when the name is taken."""
+        secret = token.secret
+        row = (token.name, token.role, secret.lookup, secret.hash, token.created_at.isoformat())
+        try:
+            with self._transaction() as connection:
+                connection.execute("INSERT INTO api_tokens VALUES (?, ?, ?, ?, ?)", row)
+        except sqlite3.IntegrityError as error:
+            raise ConflictError(f"There is a token {token.name} already: choose another name.") from error
+
+    def list_api_tokens(self) -> list[ApiToken]:
+        """List the tokens of the JSON API by name."""
+        with self._transaction() as connection:
+            rows = connection.execute("SELECT name, role, lookup, hash, created_at FROM api_tokens ORDER BY name")
+            return [
+                ApiToken(name, role, TokenSecret(lookup, digest), datetime.fromisoformat(created_at))
+                for name, role, lookup, digest, created_at in rows
+            ]
+
+    def delete_api_token(self, name: str) -> None:
+        """Delete a token of the JSON API; raises NotFoundError when there is none of that name."""
+        with self._transaction() as connection:
+            if connection.execute("DELETE FROM api_tokens WHERE name = ?", (name,)).rowcount == 0:
+                raise NotFoundError(f"There is no token {name}.")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            try:
+                with self._connection:
+                    self._connection.execute("BEGIN IMMEDIATE")
+                    yield self._connection
+            except sqlite3.IntegrityError:
+                raise
+            except sqlite3.Error as error:
+                raise StoreUnavailableError(f"The tokens cannot be read or stored: {error}.") from error
+
+    def _migrate(self) -> None:
+        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        if version > VERSION:
+            raise StoreUnavailableError(
+                f"The tokens have version {version} and this proxmon knows {VERSION}: install the newer proxmon again."
+            )
+        if version == 0:
+            self._connection.executescript(f"BEGIN; {_SCHEMA} COMMIT;")

@@ -1,0 +1,109 @@
+"""The open DuckDB file: connecting, repairing, cursors for readers, and opening anew after a fatal error.
+
+Never open the database file from Python: DuckDB holds it by a POSIX lock, which a process loses as soon as it
+closes any descriptor of that file, and a second process could then write into it.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import duckdb
+from duckdb import DuckDBPyConnection
+
+from proxmon.errors import StoreUnavailableError
+from storage.directory import DataDirectory, locked_error
+from storage.migrations import migrate
+from storage.salvage import salvage_wal
+
+log = logging.getLogger(__name__)
+
+CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    # The format that DuckDB 1.5 and 2.0 both read and write, and the first that compresses long text.
+    "storage_compatibility_version": "v1.5.0",
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    # The writer checkpoints itself, between two groups: DuckDB would do it inside a commit that somebody waits for.
+    "wal_autocheckpoint": "1TB",
+    "memory_limit": "512MB",
+}
+REOPEN_WAIT_SECONDS = 10.0
+_LOCK_HOLDER = re.compile(r"Could not set lock.*?\(PID (\d+)\)", re.DOTALL)
+
+
+class Database:
+    """The DuckDB file of one data directory."""
+
+    def __init__(self, directory: DataDirectory) -> None:
+        self._directory = directory
+        self._root: DuckDBPyConnection | None = None
+        self._readers = 0
+        self._changed = threading.Condition()
+
+    def open(self) -> None:
+        """Open the file, create it where needed, and migrate it.
+
+        Raises:
+            StoreUnavailableError: it cannot be opened; StoreLockedError when another process has it open.
+        """
+        try:
+            root = self._connect()
+            root.execute("SET enable_progress_bar = false")
+            migrate(root)
+        except duckdb.Error as error:
+            raise StoreUnavailableError(f"The store cannot be opened: {first_line(error)}") from error
+        self._directory.protect_files()
+        self._root = root
+
+    def close(self) -> None:
+        """Close the file; nothing happens when it is closed."""
+        with self._changed:
+            root, self._root = self._root, None
+            # Cursors keep the database alive, and a database that is alive cannot be opened anew.
+            self._changed.wait_for(lambda: self._readers == 0, timeout=REOPEN_WAIT_SECONDS)
+        if root is not None:
+            root.close()
+
+    def writer(self) -> DuckDBPyConnection:
+        """Return the connection of the writer's thread; raises StoreUnavailableError when the file is closed."""
+        if self._root is None:
+            raise StoreUnavailableError("The store is closed: it is opened again as soon as that is possible.")
+        return self._root
+
+    @contextmanager
+    def reader(self) -> Iterator[DuckDBPyConnection]:
+        """Give a cursor that sees one moment of the store and cannot change it."""
+        with self._changed:
+            cursor = self.writer().cursor()
+            self._readers += 1
+        try:
+            cursor.execute("BEGIN TRANSACTION READ ONLY")
+            yield cursor
+        except duckdb.Error as error:
+            raise StoreUnavailableError(f"The store cannot be read: {first_line(error)}") from error
+        finally:
+            cursor.close()
+            with self._changed:
+                self._readers -= 1
+                self._changed.notify_all()
+
+    def _connect(self) -> DuckDBPyConnection:
+        path = str(self._directory.database_path)
+        try:
+            return duckdb.connect(path, config=CONFIG)
+        except duckdb.Error as error:
+            held = _LOCK_HOLDER.search(str(error))
+            if held:
+                raise locked_error(self._directory.path, held[1]) from error
+            if not salvage_wal(self._directory.wal_path, error, lambda: duckdb.connect(path, config=CONFIG).close()):
+                raise
+        return duckdb.connect(path, config=CONFIG)
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's text: DuckDB adds a stack trace and the SQL after it."""
+    return str(error).partition("\n")[0]

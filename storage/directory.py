@@ -1,0 +1,105 @@
+"""The data directory: who may read it, who holds it, and whether there is room."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import shutil
+import stat
+from pathlib import Path
+
+from proxmon.errors import StoreUnavailableError
+from storage.errors import StoreLockedError
+
+log = logging.getLogger(__name__)
+
+# A full disk in mid-checkpoint invalidates the open database, so stop before: a checkpoint writes at most what the
+# write-ahead log holds, and the rest is for the log's own growth until the next look.
+MIN_FREE_BYTES = 16 * 2**20
+
+
+class DataDirectory:
+    """The directory that one store owns while it is open."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.database_path = path / "fleet.duckdb"
+        self.wal_path = path / "fleet.duckdb.wal"
+        self.secrets_path = path / "secrets.sqlite"
+        self._lock_path = path / "store.lock"
+        self._lock: int | None = None
+
+    def acquire(self) -> None:
+        """Make the directory where needed and hold it for this process.
+
+        Raises:
+            StoreLockedError: another store holds it; the text says which process.
+            StoreUnavailableError: it cannot be made or written.
+        """
+        try:
+            self._make()
+            self._lock = os.open(self._lock_path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise StoreUnavailableError(
+                f"The data directory {self.path} cannot be used ({error.strerror}): correct its owner and mode, "
+                "or choose another with PROXMON_DATA."
+            ) from error
+        self._claim(self._lock)
+
+    def release(self) -> None:
+        """Let the directory go; nothing happens when it is not held."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def protect_files(self) -> None:
+        """Take the files from everybody but their owner."""
+        for path in (self.database_path, self.wal_path, self.secrets_path):
+            try:
+                path.chmod(0o600)
+            except FileNotFoundError:
+                continue
+
+    def wal_bytes(self) -> int:
+        """Return the size of the write-ahead log; 0 when there is none."""
+        try:
+            return self.wal_path.stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def check_room(self) -> None:
+        """Raise StoreUnavailableError when the disk is too full to go on safely."""
+        needed = MIN_FREE_BYTES + self.wal_bytes()
+        free = shutil.disk_usage(self.path).free
+        if free < needed:
+            raise StoreUnavailableError(
+                f"The disk of {self.path} has {free // 2**20} MiB left and the store needs {needed // 2**20} MiB: "
+                "make room."
+            )
+
+    def _make(self) -> None:
+        # An existing directory keeps its mode: it may be one that other programs use too, such as /tmp.
+        if not self.path.is_dir():
+            self.path.mkdir(mode=0o700, parents=True)
+        elif self.path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            log.warning("others may list the data directory %s: chmod 700 it", self.path)
+
+    def _claim(self, lock: int) -> None:
+        # A lock file of our own, since DuckDB's lock does not stop a second store of the same process.
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = os.pread(lock, 32, 0).decode(errors="replace").strip()
+            self.release()
+            raise locked_error(self.path, holder) from error
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+
+
+def locked_error(path: Path, holder: str) -> StoreLockedError:
+    """Return the error that says which process holds the data directory."""
+    return StoreLockedError(
+        f"The data directory {path} is in use by process {holder or 'unknown'}: "
+        "stop it or choose another with PROXMON_DATA."
+    )

@@ -1,0 +1,110 @@
+"""The bounded queue between the threads that store samples and the one that writes."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
+
+from duckdb import DuckDBPyConnection
+
+from proxmon.errors import StoreUnavailableError
+from proxmon.samples import Sample
+from storage.errors import OverloadedError
+
+# About ten seconds of a busy writer, or of a stalled one at 1,000 samples a second, in at most 64 MiB of payloads.
+MAX_QUEUED_SAMPLES = 10_000
+MAX_QUEUED_BYTES = 64 * 2**20
+SAMPLES_PER_SECOND = 1_000  # what the writer manages also on a slow disk; used to say when to come back
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """What became of the samples of one call: ``is_new`` says it for each of them."""
+
+    stored: int
+    duplicates: int
+    is_new: tuple[bool, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """Samples that wait to be stored together."""
+
+    samples: Sequence[Sample]
+    queued_at: float
+    future: Future[Appended] = field(default_factory=Future[Appended])
+
+    def payload_bytes(self) -> int:
+        """Return the size of the payloads."""
+        return sum(len(sample.raw) for sample in self.samples)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Another write that waits for its turn; it runs in a transaction of its own."""
+
+    run: Callable[[DuckDBPyConnection], Any]
+    queued_at: float
+    future: Future[Any] = field(default_factory=Future[Any])
+
+
+class Inbox:
+    """A queue that refuses samples above a bound; tasks are always accepted."""
+
+    def __init__(self, max_samples: int = MAX_QUEUED_SAMPLES, max_bytes: int = MAX_QUEUED_BYTES) -> None:
+        self._max_samples, self._max_bytes = max_samples, max_bytes
+        self._items: deque[Append | Task] = deque()
+        self._samples = self._bytes = 0
+        self._is_closed = False
+        self._changed = threading.Condition()
+
+    def put(self, item: Append | Task) -> None:
+        """Add an item.
+
+        Raises:
+            OverloadedError: too many samples wait already.
+            StoreUnavailableError: the store is closed.
+        """
+        with self._changed:
+            if self._is_closed:
+                raise StoreUnavailableError("The store is closed.")
+            if isinstance(item, Append):
+                self._count(item)
+            self._items.append(item)
+            self._changed.notify()
+
+    def wait(self, timeout: float | None) -> float | None:
+        """Wait for an item and return when the first one was queued; None after the timeout or when closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._items or self._is_closed, timeout)
+            return self._items[0].queued_at if self._items else None
+
+    def take(self) -> list[Append | Task]:
+        """Take everything that waits."""
+        with self._changed:
+            items = list(self._items)
+            self._items.clear()
+            self._samples = self._bytes = 0
+            return items
+
+    def close(self) -> None:
+        """Accept nothing any more and wake the writer."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()
+
+    @property
+    def is_closed(self) -> bool:
+        """Tell whether nothing more will come."""
+        return self._is_closed
+
+    def _count(self, item: Append) -> None:
+        samples, size = self._samples + len(item.samples), self._bytes + item.payload_bytes()
+        if self._samples and (samples > self._max_samples or size > self._max_bytes):
+            seconds = max(1, self._samples // SAMPLES_PER_SECOND)
+            raise OverloadedError(f"The server cannot store more samples now: come back in {seconds} s.", seconds)
+        self._samples, self._bytes = samples, size

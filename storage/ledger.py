@@ -1,0 +1,129 @@
+"""What the writer knows of the store without asking it: live hosts, and the span of each host's samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from duckdb import DuckDBPyConnection
+
+from proxmon.payload import FastPayload, Tier
+from proxmon.samples import Sample
+from proxmon.scrubs import finished_scrubs
+from storage.moments import from_store
+
+_SPANS = {
+    Tier.FAST: "SELECT host_id, max(collected_at), min(observed_at), max(observed_at), max(received_at)"
+    " FROM base.fast_samples GROUP BY host_id",
+    Tier.MEDIUM: "SELECT host_id, max(collected_at), min(observed_at), max(observed_at), max(received_at)"
+    " FROM base.medium_samples GROUP BY host_id",
+    Tier.SLOW: "SELECT host_id, max(collected_at), min(observed_at), max(observed_at), max(received_at)"
+    " FROM base.slow_samples GROUP BY host_id",
+}
+_NEXT_ID = """
+SELECT max(sample_id) + 1 FROM (
+    SELECT max(sample_id) AS sample_id FROM base.fast_samples
+    UNION ALL SELECT max(sample_id) FROM base.medium_samples
+    UNION ALL SELECT max(sample_id) FROM base.slow_samples
+    UNION ALL SELECT max(sample_id) FROM base.typed_progress
+)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The samples of one host and tier: the newest name, the first and last moment, the last receipt."""
+
+    newest_collected_at: datetime
+    first_observed_at: datetime
+    last_observed_at: datetime
+    last_received_at: datetime
+
+    def extended(self, sample: Sample) -> Span:
+        """Return the span with one more sample."""
+        return Span(
+            max(self.newest_collected_at, sample.collected_at),
+            min(self.first_observed_at, sample.observed_at),
+            max(self.last_observed_at, sample.observed_at),
+            max(self.last_received_at, sample.received_at),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Scrub:
+    """A finished scrub as it was first heard of."""
+
+    host_id: int
+    pool: str
+    ended_at: datetime
+    observed_at: datetime
+
+    def is_told_by(self, other: Scrub) -> bool:
+        """Tell whether the other one says as much and was known as early."""
+        return other.observed_at <= self.observed_at and other.ended_at >= self.ended_at
+
+
+@dataclass(slots=True)
+class Ledger:
+    """The newest state of the store; only the writer's thread changes it, and each change replaces a value."""
+
+    host_ids: set[int] = field(default_factory=set[int])
+    spans: dict[tuple[int, Tier], Span] = field(default_factory=dict[tuple[int, Tier], Span])
+    scrubs: dict[tuple[int, str], tuple[Scrub, ...]] = field(default_factory=dict[tuple[int, str], tuple[Scrub, ...]])
+    next_sample_id: int = 1
+
+    @classmethod
+    def load(cls, connection: DuckDBPyConnection) -> Ledger:
+        """Read the ledger from the store."""
+        ledger = cls()
+        ledger.host_ids = {row[0] for row in _fetch(connection, "SELECT host_id FROM base.hosts WHERE deleted_at IS NULL")}
+        for tier, query in _SPANS.items():
+            for host_id, *moments in _fetch(connection, query):
+                ledger.spans[host_id, tier] = Span(*map(from_store, moments))
+        for host_id, pool, ended, observed in _fetch(
+            connection, "SELECT host_id, pool, ended_at, observed_at FROM base.zpool_scrubs"
+        ):
+            ledger.add_scrubs([Scrub(host_id, pool, from_store(ended), from_store(observed))])
+        ledger.next_sample_id = _fetch(connection, _NEXT_ID)[0][0]
+        return ledger
+
+    def add(self, samples: Iterable[Sample]) -> None:
+        """Take in samples that were stored."""
+        for sample in samples:
+            self.next_sample_id += 1
+            key, moments = (sample.host_id, sample.tier), (sample.observed_at, sample.observed_at)
+            known = self.spans.get(key, Span(sample.collected_at, *moments, sample.received_at))
+            self.spans[key] = known.extended(sample)
+
+    def add_scrubs(self, scrubs: Iterable[Scrub]) -> None:
+        """Take in scrubs that were stored."""
+        for scrub in scrubs:
+            key = (scrub.host_id, scrub.pool)
+            self.scrubs[key] = (*self.scrubs.get(key, ()), scrub)
+
+    def new_scrubs(self, samples: Iterable[Sample]) -> list[Scrub]:
+        """List the finished scrubs that these samples tell of and that were not known at their moment."""
+        found: dict[tuple[int, str], tuple[Scrub, ...]] = {}
+        for scrub in (scrub for sample in samples for scrub in _scrubs(sample)):
+            key = (scrub.host_id, scrub.pool)
+            known = (*self.scrubs.get(key, ()), *found.get(key, ()))
+            if not any(map(scrub.is_told_by, known)):
+                found[key] = (*found.get(key, ()), scrub)
+        return [scrub for scrubs in found.values() for scrub in scrubs]
+
+    def forget(self, host_id: int) -> None:
+        """Drop all that is known of a host."""
+        self.host_ids.discard(host_id)
+        self.spans = {key: span for key, span in self.spans.items() if key[0] != host_id}
+        self.scrubs = {key: scrubs for key, scrubs in self.scrubs.items() if key[0] != host_id}
+
+
+def _scrubs(sample: Sample) -> list[Scrub]:
+    if not isinstance(sample.payload, FastPayload):
+        return []
+    return [Scrub(sample.host_id, pool, at, sample.observed_at) for pool, at in finished_scrubs(sample.payload)]
+
+
+def _fetch(connection: DuckDBPyConnection, query: str) -> list[tuple[object, ...]]:
+    return connection.execute(query).fetchall()

@@ -1,0 +1,67 @@
+"""The fleet at one moment, put together from the store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from duckdb import DuckDBPyConnection
+
+from proxmon.fleet import FleetSnapshot, Host, HostSnapshot, name_order
+from proxmon.payload import Tier
+from proxmon.samples import Sample
+from storage.ledger import Span
+from storage.reader import Spans, newest_samples
+from storage.registry import HostMoments, list_hosts, list_moments, list_scrubs
+
+
+def read_snapshot(cursor: DuckDBPyConnection, spans: Spans, at: datetime | None) -> FleetSnapshot:
+    """Return the fleet at a moment, or as it is when that is None."""
+    samples = _by_host(newest_samples(cursor, spans, at))
+    moments = list_moments(cursor, at)
+    scrubs: dict[int, dict[str, datetime]] = {}
+    for host_id, pool, ended_at in list_scrubs(cursor, at):
+        scrubs.setdefault(host_id, {})[pool] = ended_at
+    hosts = [
+        _host(
+            host,
+            samples.get(host.id, {}),
+            _seen_at(host.id, samples.get(host.id, {}), spans, at),
+            moments.get(host.id, HostMoments()),
+            scrubs.get(host.id, {}),
+        )
+        for host in sorted(list_hosts(cursor, at), key=lambda host: name_order(host.name))
+    ]
+    return FleetSnapshot(at=at or datetime.now(UTC), is_live=at is None, hosts=tuple(hosts))
+
+
+def _by_host(samples: Mapping[tuple[int, Tier], Sample]) -> dict[int, dict[Tier, Sample]]:
+    by_host: dict[int, dict[Tier, Sample]] = {}
+    for (host_id, tier), sample in samples.items():
+        by_host.setdefault(host_id, {})[tier] = sample
+    return by_host
+
+
+def _seen_at(host_id: int, samples: Mapping[Tier, Sample], spans: Spans, at: datetime | None) -> datetime | None:
+    if at is not None:
+        return max((sample.observed_at for sample in samples.values()), default=None)
+    found = (spans.get((host_id, tier)) for tier in Tier)
+    received = (span.last_received_at for span in found if isinstance(span, Span))
+    return max(received, default=None)
+
+
+def _host(
+    host: Host,
+    samples: Mapping[Tier, Sample],
+    seen_at: datetime | None,
+    moments: HostMoments,
+    scrubs: Mapping[str, datetime],
+) -> HostSnapshot:
+    return HostSnapshot(
+        host=host,
+        samples=samples,
+        last_seen_at=seen_at,
+        left_at=moments.left_at,
+        rotated_at=moments.rotated_at,
+        last_scrubs=scrubs,
+    )

@@ -1,0 +1,150 @@
+"""The store: the one door to everything that is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from datetime import datetime
+from pathlib import Path
+
+from duckdb import DuckDBPyConnection
+
+from proxmon.credentials import ApiToken, HostSecret, TokenSecret
+from proxmon.fleet import FleetSnapshot, Host
+from proxmon.samples import Sample
+from storage.credentials import CredentialFile
+from storage.database import Database
+from storage.directory import DataDirectory
+from storage.inbox import Appended, Inbox
+from storage.registry import delete_rows, insert_event, insert_host, mark_deleted
+from storage.snapshots import read_snapshot
+from storage.writer import Writer
+
+
+class Store:
+    """Hosts, samples and hashes of tokens in one data directory.
+
+    All methods may be called from any thread and block until they are done, but for ``append``.
+    """
+
+    def __init__(self, directory: DataDirectory, database: Database, inbox: Inbox) -> None:
+        self._directory, self._database = directory, database
+        self._credentials = CredentialFile(directory.secrets_path)
+        self._writer = Writer(database, directory, inbox)
+        self._is_closed = False
+        self._drop_orphans()
+
+    @classmethod
+    def open(cls, directory: Path, inbox: Inbox | None = None) -> Store:
+        """Open the store of a data directory; create both where needed, and migrate forward.
+
+        Raises:
+            StoreLockedError: another process has it open.
+            StoreUnavailableError: it cannot be opened; the text says why and what to do.
+        """
+        held = DataDirectory(directory)
+        held.acquire()
+        database = Database(held)
+        try:
+            database.open()
+            return cls(held, database, inbox or Inbox())
+        except BaseException:
+            database.close()
+            held.release()
+            raise
+
+    def close(self) -> None:
+        """Store what was queued, checkpoint, and let the directory go; nothing happens the second time."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._writer.close()
+        self._database.close()
+        self._credentials.close()
+        self._directory.release()
+
+    def append(self, samples: Sequence[Sample]) -> Future[Appended]:
+        """Queue samples to be stored together; the future ends when they are durable.
+
+        It fails with SampleError when one of them cannot be stored, with NotFoundError when its host was deleted,
+        with StoreUnavailableError when none can be stored now; the samples of other calls are stored nevertheless.
+
+        Raises:
+            OverloadedError: too many samples wait already.
+        """
+        return self._writer.append(samples)
+
+    def snapshot(self, at: datetime | None = None) -> FleetSnapshot:
+        """Return the fleet at a moment: what was observed until then; the newest state when it is None.
+
+        ``last_seen_at`` is when the newest sample was received, for a past moment when it was observed.
+        """
+        spans = dict(self._writer.ledger.spans)
+        with self._database.reader() as cursor:
+            return read_snapshot(cursor, spans, at)
+
+    def check(self) -> None:
+        """Raise StoreUnavailableError when samples cannot be stored now."""
+        self._writer.check()
+
+    def add_host(self, name: str, secret: TokenSecret, at: datetime) -> Host:
+        """Add a host and give it an id that no host ever had; raises ConflictError when the name is taken."""
+
+        def write(connection: DuckDBPyConnection) -> Host:
+            host = insert_host(connection, name, at)
+            # Before the commit: a host without a token cannot be used, a token without a host is dropped at start.
+            self._credentials.put_host_secret(host.id, secret)
+            return host
+
+        host = self._writer.run(write)
+        self._writer.ledger.host_ids.add(host.id)
+        return host
+
+    def rotate_host(self, host_id: int, secret: TokenSecret, at: datetime) -> None:
+        """Replace a host's token; raises NotFoundError."""
+
+        def write(connection: DuckDBPyConnection) -> None:
+            insert_event(connection, host_id, at, "rotated")
+            self._credentials.put_host_secret(host_id, secret)
+
+        self._writer.run(write)
+
+    def delete_host(self, host_id: int, at: datetime, *, keep_history: bool) -> None:
+        """Delete a host with its token; its samples and events too unless they are kept. Raises NotFoundError."""
+
+        def write(connection: DuckDBPyConnection) -> None:
+            mark_deleted(connection, host_id, at)
+            if not keep_history:
+                delete_rows(connection, host_id)
+            self._credentials.delete_host_secret(host_id)
+            self._writer.ledger.host_ids.discard(host_id)
+            if not keep_history:
+                self._writer.ledger.forget(host_id)
+
+        self._writer.run(write)
+
+    def record_goodbye(self, host_id: int, at: datetime, reason: str | None) -> None:
+        """Write down that a host said goodbye; raises NotFoundError."""
+        self._writer.run(lambda connection: insert_event(connection, host_id, at, "goodbye", reason))
+
+    def list_host_secrets(self) -> list[HostSecret]:
+        """List the tokens of all hosts."""
+        return self._credentials.list_host_secrets()
+
+    def add_api_token(self, name: str, role: str, secret: TokenSecret, at: datetime) -> None:
+        """Add a token of the JSON API; raises ConflictError when the name is taken."""
+        self._credentials.add_api_token(ApiToken(name, role, secret, at))
+
+    def list_api_tokens(self) -> list[ApiToken]:
+        """List the tokens of the JSON API by name."""
+        return self._credentials.list_api_tokens()
+
+    def revoke_api_token(self, name: str, at: datetime) -> None:  # noqa: ARG002  # events of tokens will need the moment
+        """Revoke a token of the JSON API; raises NotFoundError."""
+        self._credentials.delete_api_token(name)
+
+    def _drop_orphans(self) -> None:
+        known = self._writer.ledger.host_ids
+        for secret in self._credentials.list_host_secrets():
+            if secret.host_id not in known:
+                self._credentials.delete_host_secret(secret.host_id)

@@ -1,0 +1,247 @@
+"""The one thread that writes: groups of samples, then other writes, then the typed tables, then a checkpoint."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import TypeVar
+
+import duckdb
+from duckdb import DuckDBPyConnection
+
+from proxmon.errors import ProxmonError, SampleError, StoreUnavailableError
+from proxmon.samples import Sample
+from storage.database import Database, first_line
+from storage.directory import DataDirectory
+from storage.inbox import Append, Appended, Inbox, Task
+from storage.intake import Prepared, Stored, prepare, store_group
+from storage.ledger import Ledger
+from storage.pace import Pace
+from storage.typed import POISON, TypedTables, replay
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+TYPED_INTERVAL_SECONDS = 1.0  # analysts see a sample within two seconds of its acknowledgement
+MAX_UNTYPED_SAMPLES = 500  # bounds how long one filling of the typed tables holds up the next acknowledgement
+MAX_GROUP_SAMPLES = 500
+CHECKPOINT_WAL_BYTES = 16 * 2**20  # replaying that much takes 0.4 s at the next start
+REOPEN_INTERVAL_SECONDS = 1.0
+
+
+class Writer:
+    """Owns all writes of one open store."""
+
+    def __init__(self, database: Database, directory: DataDirectory, inbox: Inbox) -> None:
+        self.ledger = Ledger()
+        self._database, self._directory, self._inbox = database, directory, inbox
+        self._typed, self._untyped, self._typed_at = TypedTables(), list[Stored](), float("-inf")
+        self._pace = Pace()
+        self._trouble: StoreUnavailableError | None = None
+        self._is_broken = False
+        self._load()
+        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+        self._thread.start()
+
+    def append(self, samples: Sequence[Sample]) -> Future[Appended]:
+        """Queue samples; the future ends when they are durable. Raises OverloadedError when too many wait."""
+        item = Append(samples, time.monotonic())
+        self._inbox.put(item)
+        return item.future
+
+    def run(self, task: Callable[[DuckDBPyConnection], T]) -> T:
+        """Run a write in a transaction of its own, after what was queued before it, and wait for its result."""
+        item = Task(task, time.monotonic())
+        self._inbox.put(item)
+        return item.future.result()
+
+    def check(self) -> None:
+        """Raise StoreUnavailableError when samples cannot be stored now."""
+        if not self._thread.is_alive():
+            raise StoreUnavailableError("The store's writer has ended: restart the server.")
+        if self._trouble is not None:
+            raise self._trouble
+        self._directory.check_room()
+
+    def close(self) -> None:
+        """Write what was queued, checkpoint, and end the thread."""
+        self._inbox.close()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (queued_at := self._inbox.wait(self._patience())) is not None or not self._inbox.is_closed:
+            try:
+                self._turn(queued_at)
+            except Exception:
+                # A writer that ends would leave every sender waiting for ever.
+                log.exception("the writer's turn failed")
+        self._finish()
+
+    def _patience(self) -> float | None:
+        if self._is_broken:
+            return REOPEN_INTERVAL_SECONDS
+        if self._untyped:
+            return max(0.0, self._typed_at + TYPED_INTERVAL_SECONDS - time.monotonic())
+        return None
+
+    def _turn(self, queued_at: float | None) -> None:
+        if queued_at is not None:
+            self._linger(queued_at)
+            self._work(self._inbox.take())
+            self._pace.note_commit(queued_at, time.monotonic())
+        self._mend()
+        is_due = time.monotonic() >= self._typed_at + TYPED_INTERVAL_SECONDS
+        if is_due or len(self._untyped) >= MAX_UNTYPED_SAMPLES:
+            self._fill_typed()
+        if self._directory.wal_bytes() >= CHECKPOINT_WAL_BYTES:
+            self._checkpoint()
+
+    def _linger(self, queued_at: float) -> None:
+        wait = 0.0 if self._inbox.is_closed else self._pace.wait_seconds(queued_at, time.monotonic())
+        if wait > 0:
+            time.sleep(wait)
+
+    def _work(self, items: Sequence[Append | Task]) -> None:
+        group: list[Append] = []
+        for item in items:
+            if isinstance(item, Append):
+                group.append(item)
+                if sum(len(append.samples) for append in group) < MAX_GROUP_SAMPLES:
+                    continue
+            self._store(group)
+            group = []
+            if isinstance(item, Task):
+                self._run_task(item)
+        self._store(group)
+
+    def _store(self, group: Sequence[Append]) -> None:
+        prepared = [(append, ready) for append in group if (ready := self._prepare(append)) is not None]
+        if not prepared:
+            return
+        try:
+            self._directory.check_room()
+            self._commit_group(prepared)
+        except POISON as error:
+            self._roll_back(error)
+            self._isolate(prepared, error)
+        except (duckdb.Error, OSError, StoreUnavailableError) as error:
+            self._roll_back(error)
+            for append, _ in prepared:
+                append.future.set_exception(_unavailable(error))
+        except Exception as error:
+            self._roll_back(error)
+            log.exception("samples could not be stored")
+            for append, _ in prepared:
+                append.future.set_exception(_unavailable(error))
+
+    def _isolate(self, prepared: Sequence[tuple[Append, list[Prepared]]], error: Exception) -> None:
+        if len(prepared) == 1:
+            self._trouble = None
+            prepared[0][0].future.set_exception(SampleError(f"Correct the sample: {first_line(error)}."))
+            return
+        for append, _ in prepared:
+            self._store([append])
+
+    def _prepare(self, append: Append) -> list[Prepared] | None:
+        if not append.future.running() and not append.future.set_running_or_notify_cancel():
+            return None
+        try:
+            return prepare(append.samples, self.ledger)
+        except ProxmonError as error:
+            append.future.set_exception(error)
+            return None
+
+    def _commit_group(self, prepared: Sequence[tuple[Append, list[Prepared]]]) -> None:
+        everything = [sample for _, ready in prepared for sample in ready]
+        stored = store_group(self._database.writer(), self.ledger, everything)
+        self._trouble = None
+        self._untyped += [entry for entry in stored if entry]
+        position = 0
+        for append, ready in prepared:
+            is_new = tuple(entry is not None for entry in stored[position : position + len(ready)])
+            position += len(ready)
+            append.future.set_result(Appended(sum(is_new), len(is_new) - sum(is_new), is_new))
+
+    def _run_task(self, task: Task) -> None:
+        if not task.future.set_running_or_notify_cancel():
+            return
+        try:
+            # A write such as a deletion must meet the typed rows of all samples that came before it.
+            self._fill_typed()
+            connection = self._database.writer()
+            connection.execute("BEGIN")
+            result = task.run(connection)
+            connection.execute("COMMIT")
+        except Exception as error:
+            self._roll_back(error)
+            task.future.set_exception(error if isinstance(error, ProxmonError) else _unavailable(error))
+        else:
+            task.future.set_result(result)
+
+    def _fill_typed(self) -> None:
+        self._typed_at = time.monotonic()
+        if not self._untyped:
+            return
+        try:
+            self._typed.append(self._database.writer(), self._untyped, self._untyped[-1].sample_id)
+        except (duckdb.Error, StoreUnavailableError) as error:
+            # The samples themselves are safe, and they are tried again until it works.
+            self._roll_back(error)
+            log.warning("the typed tables wait: %s", first_line(error))
+            return
+        self._untyped = []
+
+    def _checkpoint(self) -> None:
+        try:
+            self._database.writer().execute("CHECKPOINT")
+        except (duckdb.Error, StoreUnavailableError) as error:
+            self._roll_back(error)
+            log.warning("the store could not be checkpointed: %s", first_line(error))
+
+    def _roll_back(self, error: BaseException) -> None:
+        """Leave the transaction that failed; when that fails too the file must be opened anew."""
+        if not isinstance(error, (*POISON, ProxmonError)) or isinstance(error, StoreUnavailableError):
+            self._trouble = _unavailable(error)
+        try:
+            self._database.writer().execute("ROLLBACK")
+        except duckdb.TransactionException:
+            pass  # there was none
+        except (duckdb.Error, StoreUnavailableError):
+            self._is_broken = True
+        self._is_broken |= isinstance(error, duckdb.FatalException)
+
+    def _mend(self) -> None:
+        """Open a database anew that a full disk or another fatal error has invalidated."""
+        if not self._is_broken:
+            return
+        try:
+            self._database.close()
+            self._database.open()
+            self._load()
+        except (duckdb.Error, StoreUnavailableError) as error:
+            log.warning("the store cannot be opened again yet: %s", first_line(error))
+            return
+        self._is_broken, self._trouble = False, None
+        log.warning("the store was opened again after a fatal error")
+
+    def _load(self) -> None:
+        connection = self._database.writer()
+        self.ledger = Ledger.load(connection)
+        self._untyped = []
+        replay(connection, self._typed)
+
+    def _finish(self) -> None:
+        self._fill_typed()
+        if not self._is_broken:
+            self._checkpoint()
+
+
+def _unavailable(error: BaseException) -> StoreUnavailableError:
+    if isinstance(error, StoreUnavailableError):
+        return error
+    unavailable = StoreUnavailableError(f"The sample could not be stored: {first_line(error)}")
+    unavailable.__cause__ = error
+    return unavailable
