@@ -1,0 +1,60 @@
+# Everything a contributor runs. Each target sets up what it needs, so that any of them works on a fresh clone.
+PYTHON ?= python3
+BIN := .venv/bin
+SHELL := /bin/bash
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run demo test check format agent bench soak screenshots clean
+
+help: ## show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+.venv/run.stamp: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -e .
+	touch $@
+
+.venv/dev.stamp: .venv/run.stamp
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
+	touch $@
+
+setup: .venv/dev.stamp ## make .venv with all that development needs
+
+run: .venv/run.stamp ## the server and an agent for this machine, with a password for a first look
+	$(BIN)/proxmon first-look
+
+demo: .venv/run.stamp ## the server with a simulated fleet
+	$(BIN)/proxmon demo
+
+test: setup ## every test
+	$(BIN)/pytest -n auto
+
+check: setup ## linters, types and every test: what CI runs
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/pyright
+	$(BIN)/vermin --quiet --no-tips --eval-annotations --target=3.9- proxmon/agent
+	@if command -v shellcheck >/dev/null; then shellcheck proxmon/assets/install.sh .ci/run; else echo 'shellcheck is not installed: apt install shellcheck' >&2; exit 1; fi
+	$(BIN)/pytest -n auto
+
+format: setup ## put the code into its form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+agent: .venv/run.stamp ## build the agent's single file into dist/
+	mkdir -p dist
+	$(BIN)/python -m proxmon.agent_bundle dist/proxmon-agent.pyz
+
+bench: setup ## measure, and print a table
+	$(BIN)/python -m tools.bench
+
+soak: setup ## the long tests: kill loops, fuzzing at length
+	PROXMON_SOAK=1 $(BIN)/pytest -n auto
+
+screenshots: setup ## the README's pictures, from the demo
+	$(BIN)/python -m tools.screenshots docs/images
+
+clean: ## remove what was built
+	rm -rf .venv build dist ./*.egg-info
