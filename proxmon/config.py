@@ -1,0 +1,160 @@
+"""Settings: every one has a name in the environment, a default and a sentence that explains it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from proxmon.errors import SettingsError
+
+
+def setting(default: object, env: str, doc: str) -> Any:
+    """Declare a setting with its default, its name in the environment and its line in the docs."""
+    return field(default=default, metadata={"env": env, "doc": doc})
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSettings:
+    """The thresholds of the rules."""
+
+    offline_intervals: float = setting(
+        3.0, "PROXMON_OFFLINE_INTERVALS", "A host is offline after this many fast intervals without a sample."
+    )
+    offline_min_seconds: float = setting(
+        30.0, "PROXMON_OFFLINE_MIN_SECONDS", "A host is never called offline before this many seconds of silence."
+    )
+    stale_intervals: float = setting(
+        3.0, "PROXMON_STALE_INTERVALS", "A sample older than this many intervals of its tier judges nothing any more."
+    )
+    capacity_warning_percent: float = setting(
+        80.0, "PROXMON_CAPACITY_WARNING_PERCENT", "A zpool filled to this share or more is a warning."
+    )
+    capacity_critical_percent: float = setting(
+        90.0, "PROXMON_CAPACITY_CRITICAL_PERCENT", "A zpool filled to more than this share is critical."
+    )
+    scrub_max_days: float = setting(
+        35.0, "PROXMON_SCRUB_MAX_DAYS", "A zpool whose last scrub ended more days ago is a warning."
+    )
+    snapshot_max_days: float = setting(
+        30.0, "PROXMON_SNAPSHOT_MAX_DAYS", "A dataset whose oldest snapshot is older than this is a warning."
+    )
+    updates_max: float = setting(0.0, "PROXMON_UPDATES_MAX", "More pending updates than this are a warning.")
+    clock_max_seconds: float = setting(
+        60.0, "PROXMON_CLOCK_MAX_SECONDS", "An agent's clock further off the server's is a warning."
+    )
+
+    def __post_init__(self) -> None:
+        """Check what has to fit together."""
+        if self.capacity_warning_percent > self.capacity_critical_percent:
+            raise SettingsError("Set PROXMON_CAPACITY_WARNING_PERCENT to at most PROXMON_CAPACITY_CRITICAL_PERCENT.")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the server is started with."""
+
+    password_hash: str = setting(
+        "", "DASHBOARD_PASSWORD_HASH", "Argon2 hash of the dashboard's password, as `proxmon hash-password` prints it."
+    )
+    data: str = setting(
+        "", "PROXMON_DATA", "Directory of the store and its keys; by default `proxmon` under the user's data home."
+    )
+    address: str = setting("127.0.0.1", "PROXMON_ADDRESS", "Address to listen on; `0.0.0.0` is every interface.")
+    port: int = setting(5006, "PROXMON_PORT", "Port to listen on; 0 takes a free one.")
+    public_url: str = setting(
+        "", "PROXMON_PUBLIC_URL", "How agents and browsers reach the server, for install commands behind a proxy."
+    )
+    origins: str = setting(
+        "", "PROXMON_ORIGINS", "Further hosts, comma separated, whose pages count as ours, such as `mon.example`."
+    )
+    prefix: str = setting("", "PROXMON_PREFIX", "Path under which a proxy serves the pages, such as `/proxmon`.")
+    trust_proxy: bool = setting(
+        False, "PROXMON_TRUST_PROXY", "Take the visitor's address and scheme from the proxy's headers."
+    )
+    session_days: float = setting(14.0, "PROXMON_SESSION_DAYS", "A login lasts this many days.")
+    max_body_bytes: int = setting(
+        8 * 1024 * 1024, "PROXMON_MAX_BODY_BYTES", "Largest message of an agent, unpacked; 8 MiB by default."
+    )
+    rules: RuleSettings = field(default_factory=RuleSettings)
+
+    @property
+    def data_directory(self) -> Path:
+        """Return the directory of the store, whether it exists or not."""
+        return Path(self.data).expanduser() if self.data else default_data_directory(os.environ)
+
+    @property
+    def root(self) -> str:
+        """Return the path that all addresses start with: empty, or such as ``/proxmon``."""
+        path = self.prefix.strip("/")
+        return f"/{path}" if path else ""
+
+    @property
+    def allowed_origins(self) -> frozenset[str]:
+        """Return the further hosts whose pages count as our own."""
+        return frozenset(one.strip().lower() for one in self.origins.split(",") if one.strip())
+
+
+def default_data_directory(environ: Mapping[str, str]) -> Path:
+    """Return ``proxmon`` under the user's data home (XDG base directory specification)."""
+    home = environ.get("XDG_DATA_HOME", "")
+    return Path(home if home.startswith("/") else "~/.local/share").expanduser() / "proxmon"
+
+
+def read_settings(environ: Mapping[str, str], **overrides: object) -> Settings:
+    """Read all settings from the environment; ``overrides`` that are not None win.
+
+    Raises:
+        SettingsError: a value cannot be used; the text names the variable.
+    """
+    rules = RuleSettings(**_read(RuleSettings, environ))
+    values: dict[str, Any] = _read(Settings, environ)
+    values |= {name: value for name, value in overrides.items() if value is not None}
+    return Settings(**values, rules=rules)
+
+
+def list_settings() -> list[tuple[str, str, str]]:
+    """List every setting as name, default and explanation."""
+    declared = [*fields(Settings), *fields(RuleSettings)]
+    return [(one.metadata["env"], _shown(one.default), one.metadata["doc"]) for one in declared if one.metadata]
+
+
+def _read(settings: type, environ: Mapping[str, str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for one in fields(settings):
+        text = environ.get(one.metadata["env"], "") if one.metadata else ""
+        if text:
+            found[one.name] = _convert(one.metadata["env"], text, type(one.default))
+    return found
+
+
+def _convert(env: str, text: str, kind: type) -> object:
+    if kind is bool:
+        if text.casefold() in ("1", "true", "yes", "on"):
+            return True
+        if text.casefold() in ("0", "false", "no", "off"):
+            return False
+        raise SettingsError(f"Set {env} to yes or no, not {text!r}.")
+    if kind is str:
+        return text
+    try:
+        number = kind(text)
+    except ValueError as error:
+        raise SettingsError(f"Set {env} to a number, not {text!r}.") from error
+    if not 0 <= number < float("inf"):
+        raise SettingsError(f"Set {env} to a number from 0, not {text!r}.")
+    return number
+
+
+def _shown(default: object) -> str:
+    return (
+        "yes"
+        if default is True
+        else "no"
+        if default is False
+        else f"{default:g}"
+        if isinstance(default, float)
+        else str(default)
+    )

@@ -1,0 +1,220 @@
+"""The typed form of a sample's payload, as an agent sends it.
+
+Every key may be missing or null. Unknown keys are ignored here and kept in the stored sample.
+A value of the wrong type is an error that names the key.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from msgspec import Meta, Struct, field
+
+# Amounts are bytes or seconds. The store keeps them as BIGINT; some sources send 12.0, and a float is exact below 9 PB.
+Amount = Annotated[float, Meta(ge=0, le=9.2e18)]
+Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Unix = Annotated[float, Meta(ge=0, le=4_102_444_800)]  # the year 2100, so that it is a date in every program
+
+
+class Tier(StrEnum):
+    """How often a sample of this kind is taken."""
+
+    FAST = "fast"
+    MEDIUM = "medium"
+    SLOW = "slow"
+
+
+class Section(Struct, frozen=True, kw_only=True):
+    """One part of a payload; ``error`` says why it could not be collected, ``incomplete`` what is missing in it."""
+
+    error: str | None = None
+    incomplete: str | None = None
+
+
+class HostSection(Section, frozen=True, kw_only=True):
+    """Load and memory of the host (``/proc``)."""
+
+    load1: float | None = None
+    load5: float | None = None
+    load15: float | None = None
+    cpu_percent: float | None = None
+    mem_used_bytes: Amount | None = None
+    mem_total_bytes: Amount | None = None
+    arc_bytes: Amount | None = None
+    uptime_seconds: Amount | None = None
+
+
+class Vdev(Struct, frozen=True, kw_only=True):
+    """A row of the tree that ``zpool status`` prints below the pool's own row."""
+
+    name: str
+    kind: str | None = None
+    vdev_class: str | None = field(name="class", default=None)
+    state: str | None = None
+    read_errors: Count | None = None
+    write_errors: Count | None = None
+    checksum_errors: Count | None = None
+    was: str | None = None
+    children: tuple[Vdev, ...] = ()
+
+
+class Scan(Struct, frozen=True, kw_only=True):
+    """The last scrub or resilver of a pool; ``state`` is scanning, paused, finished or canceled."""
+
+    function: str | None = None
+    state: str | None = None
+    percent: float | None = None
+    errors: Count | None = None
+    end_at: str | None = None
+
+
+class Pool(Struct, frozen=True, kw_only=True):
+    """A zpool; ``health`` in the source's own spelling."""
+
+    name: str
+    health: str | None = None
+    capacity_percent: float | None = None
+    fragmentation_percent: float | None = None
+    size_bytes: Amount | None = None
+    alloc_bytes: Amount | None = None
+    free_bytes: Amount | None = None
+    error_count: Count | None = None
+    data_error_count: Count | None = None
+    vdev_count: Count | None = None
+    degraded_vdev_count: Count | None = None
+    redundancy_left: int | None = None
+    last_scrub_end: str | None = None
+    scan: Scan | None = None
+    rebuilds: tuple[Scan, ...] = ()
+    vdevs: tuple[Vdev, ...] = ()
+
+
+class PoolsSection(Section, frozen=True, kw_only=True):
+    """All zpools of the host."""
+
+    pools: tuple[Pool, ...] | None = None
+
+
+class Storage(Struct, frozen=True, kw_only=True):
+    """A Proxmox storage."""
+
+    name: str
+    type: str | None = None
+    used_bytes: Amount | None = None
+    total_bytes: Amount | None = None
+    active: bool | None = None
+
+
+class StoragesSection(Section, frozen=True, kw_only=True):
+    """All Proxmox storages of the host."""
+
+    storages: tuple[Storage, ...] | None = None
+
+
+class GuestRuntime(Struct, frozen=True, kw_only=True):
+    """What a guest does now; ``status`` is the wire's name for the run state."""
+
+    vmid: Count
+    name: str | None = None
+    type: str | None = None
+    status: str | None = None
+    cpu_percent: float | None = None
+    mem_bytes: Amount | None = None
+    maxmem_bytes: Amount | None = None
+    uptime_seconds: Amount | None = None
+    tags: tuple[str, ...] | None = None
+    lock: str | None = None
+    template: bool | None = None
+
+
+class GuestsSection(Section, frozen=True, kw_only=True):
+    """All guests of the host, running or not."""
+
+    vms: tuple[GuestRuntime, ...] | None = None
+
+
+class FastPayload(Struct, frozen=True, kw_only=True):
+    """What a fast sample says."""
+
+    host: HostSection | None = None
+    zfs_pools: PoolsSection | None = None
+    storage: StoragesSection | None = None
+    vms_runtime: GuestsSection | None = None
+    agent: Section | None = None
+
+
+class Dataset(Struct, frozen=True, kw_only=True):
+    """A ZFS dataset or zvol with what is known of its snapshots."""
+
+    name: str
+    used_bytes: Amount | None = None
+    avail_bytes: Amount | None = None
+    snapshot_count: Count | None = None
+    newest_snapshot_unix: Unix | None = None
+    oldest_snapshot_unix: Unix | None = None
+
+
+class DatasetsSection(Section, frozen=True, kw_only=True):
+    """All datasets; those of ``unknown_pools`` could not be listed and say nothing about being gone."""
+
+    datasets: tuple[Dataset, ...] | None = None
+    unknown_pools: tuple[str, ...] = ()
+
+
+class GuestDetail(Struct, frozen=True, kw_only=True):
+    """A guest's addresses; a missing ``ips`` is unknown, an empty one is none."""
+
+    vmid: Count
+    type: str | None = None
+    name: str | None = None
+    ips: tuple[str, ...] | None = None
+    macs: tuple[str, ...] | None = None
+
+
+class GuestDetailsSection(Section, frozen=True, kw_only=True):
+    """The addresses of all guests."""
+
+    vms: tuple[GuestDetail, ...] | None = None
+
+
+class MediumPayload(Struct, frozen=True, kw_only=True):
+    """What a medium sample says."""
+
+    zfs_datasets: DatasetsSection | None = None
+    vms_detail: GuestDetailsSection | None = None
+    backups: Section | None = None
+
+
+class SystemSection(Section, frozen=True, kw_only=True):
+    """Versions and pending work of the host."""
+
+    pve_version: str | None = None
+    zfs_version: str | None = None
+    kernel: str | None = None
+    pending_updates: Count | None = None
+    reboot_required: bool | None = None
+    security_updates: Count | None = None
+    node: str | None = None
+    cluster: str | None = None
+
+
+class SlowPayload(Struct, frozen=True, kw_only=True):
+    """What a slow sample says."""
+
+    system_info: SystemSection | None = None
+
+
+Payload = FastPayload | MediumPayload | SlowPayload
+PAYLOAD_TYPES: dict[Tier, type[FastPayload] | type[MediumPayload] | type[SlowPayload]] = {
+    Tier.FAST: FastPayload,
+    Tier.MEDIUM: MediumPayload,
+    Tier.SLOW: SlowPayload,
+}
+
+
+def list_sections(payload: Payload) -> list[tuple[str, Section]]:
+    """List the sections that the payload has, by name."""
+    names = type(payload).__struct_fields__
+    found = [(name, getattr(payload, name)) for name in names]
+    return [(name, section) for name, section in found if section is not None]

@@ -1,0 +1,185 @@
+"""Samples: what a host said about itself at one moment, read from an agent's message and checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+from msgspec import Raw, Struct
+
+from proxmon.errors import SampleError, UnreadableError
+from proxmon.payload import PAYLOAD_TYPES, Payload, Tier
+
+# Without `sent_at` a late sample and a wrong clock look alike. Clocks drift by minutes, a spool holds hours.
+PLAUSIBLE_DRIFT = timedelta(minutes=5)
+EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+DEFAULT_INTERVALS = {Tier.FAST: 10.0, Tier.MEDIUM: 300.0, Tier.SLOW: 3600.0}
+MAX_INTERVAL_SECONDS = 30 * 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One sample of one tier of one host.
+
+    ``collected_at`` is the agent's clock and names the sample; ``received_at`` is the server's clock;
+    ``observed_at`` is when it was collected by the server's clock and orders samples;
+    ``fresh_at`` is the moment from which its freshness is counted.
+    ``clock_offset_seconds`` is the agent's clock minus the server's when the message was sent.
+    ``raw`` is the payload's JSON as it came, ``payload`` its typed form.
+    """
+
+    host_id: int
+    tier: Tier
+    collected_at: datetime
+    received_at: datetime
+    observed_at: datetime
+    fresh_at: datetime
+    interval_seconds: float
+    clock_offset_seconds: float
+    agent_version: str
+    raw: bytes
+    payload: Payload
+
+    @property
+    def key(self) -> tuple[int, Tier, datetime]:
+        """Return what makes two samples the same one."""
+        return (self.host_id, self.tier, self.collected_at)
+
+
+class WireSample(Struct, frozen=True):
+    """A sample as it stands in a message."""
+
+    tier: Tier
+    collected_at: str
+    payload: Raw
+
+
+class WireMessage(Struct, frozen=True):
+    """An agent's message; ``intervals_s`` and ``sent_at`` are sent by our agent and may be missing."""
+
+    samples: tuple[WireSample, ...]
+    agent_version: str = ""
+    interval_s: float | None = None
+    intervals_s: dict[str, float] = {}
+    sent_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """How the agent's clock stands to the server's for one message."""
+
+    offset: timedelta
+    is_known: bool
+
+    def observed(self, collected_at: datetime, received_at: datetime) -> datetime:
+        """Return when a sample was collected, by the server's clock and never after it was received."""
+        shift = self.offset if self.is_known else timedelta(0)
+        return min(collected_at - shift, received_at)
+
+    def fresh(self, collected_at: datetime, received_at: datetime) -> datetime:
+        """Return from when a sample's freshness counts: a small unknown offset is taken for a wrong clock."""
+        shift = self.offset if self.is_known or abs(self.offset) <= PLAUSIBLE_DRIFT else timedelta(0)
+        return min(collected_at - shift, received_at)
+
+
+def read_message(body: bytes, host_id: int, received_at: datetime) -> list[Sample]:
+    """Read the body of an agent's message.
+
+    Raises:
+        UnreadableError: the body is no JSON object of the message's form.
+        SampleError: a field of a sample is wrong; the text names sample and field.
+    """
+    message = _decode(body)
+    collected = [_collected_at(index, wire) for index, wire in enumerate(message.samples)]
+    clocks = _clocks(message, collected, received_at)
+    intervals = _intervals(message)
+    return [
+        Sample(
+            host_id=host_id,
+            tier=wire.tier,
+            collected_at=at,
+            received_at=received_at,
+            observed_at=clocks.observed(at, received_at),
+            fresh_at=clocks.fresh(at, received_at),
+            interval_seconds=intervals[wire.tier],
+            clock_offset_seconds=clocks.offset.total_seconds(),
+            agent_version=message.agent_version[:64],
+            raw=bytes(wire.payload),
+            payload=_payload(index, wire),
+        )
+        for index, (wire, at) in enumerate(zip(message.samples, collected, strict=True))
+    ]
+
+
+def read_payload(tier: Tier, raw: bytes) -> Payload:
+    """Return the typed form of a payload's JSON; raises ``msgspec.MsgspecError`` where a value has the wrong type."""
+    return msgspec.json.decode(raw, type=PAYLOAD_TYPES[tier])
+
+
+def parse_time(text: str) -> datetime:
+    """Return the UTC moment of an ISO 8601 text; one without a zone is taken as UTC. Raises ValueError."""
+    moment = datetime.fromisoformat(text)
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    if not EARLIEST <= moment <= LATEST:
+        raise ValueError(f"{text} is not between the years 2000 and 2100")
+    return moment
+
+
+def _decode(body: bytes) -> WireMessage:
+    try:
+        body.decode()
+        return msgspec.json.decode(body, type=WireMessage)
+    except msgspec.ValidationError as error:
+        raise SampleError(f"Correct the message: {error}.") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UnreadableError(f"Send the message as UTF-8 JSON: {error}.") from error
+    except RecursionError as error:
+        raise UnreadableError("Send JSON that is nested less deeply.") from error
+
+
+def _collected_at(index: int, wire: WireSample) -> datetime:
+    try:
+        return parse_time(wire.collected_at)
+    except (ValueError, OverflowError) as error:
+        raise SampleError(
+            f"Correct samples[{index}].collected_at: send an ISO 8601 time such as 2026-11-22T20:00:00Z ({error})."
+        ) from error
+
+
+def _payload(index: int, wire: WireSample) -> Payload:
+    where = f"samples[{index}].payload"
+    try:
+        return read_payload(wire.tier, bytes(wire.payload))
+    except msgspec.ValidationError as error:
+        raise SampleError(f"Correct {where} of tier {wire.tier}: {error}.") from error
+    except msgspec.DecodeError as error:
+        raise UnreadableError(f"Send {where} as JSON: {error}.") from error
+    except RecursionError as error:
+        raise UnreadableError(f"Send {where} nested less deeply.") from error
+
+
+def _clocks(message: WireMessage, collected: list[datetime], received_at: datetime) -> Clocks:
+    if message.sent_at is not None:
+        try:
+            return Clocks(parse_time(message.sent_at) - received_at, is_known=True)
+        except (ValueError, OverflowError) as error:
+            raise SampleError(f"Correct sent_at: send an ISO 8601 time ({error}).") from error
+    newest = max(collected, default=received_at)
+    return Clocks(newest - received_at, is_known=False)
+
+
+def _intervals(message: WireMessage) -> dict[Tier, float]:
+    intervals = dict(DEFAULT_INTERVALS)
+    if message.interval_s is not None:
+        intervals[Tier.FAST] = _interval("interval_s", message.interval_s)
+    for name, seconds in message.intervals_s.items():
+        if name in intervals:
+            intervals[Tier(name)] = _interval(f"intervals_s.{name}", seconds)
+    return intervals
+
+
+def _interval(name: str, seconds: float) -> float:
+    if not 0 < seconds <= MAX_INTERVAL_SECONDS:
+        raise SampleError(f"Correct {name}: send the seconds between two samples, more than 0 and at most 30 days.")
+    return seconds
