@@ -1,0 +1,123 @@
+"""Rules on the connection to the host: offline, failed or late collection, and its clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from proxmon.findings import Detail, Finding, Verdict, earliest, worst
+from proxmon.payload import Tier, list_sections
+from proxmon.rules.base import Case, stale_at
+from proxmon.rules.words import listed, number, plural, span
+from proxmon.samples import DEFAULT_INTERVALS, Sample
+
+
+def judge_offline(case: Case) -> Finding:
+    """Judge whether the host is connected, by the server's clock alone."""
+    why = _why_offline(case)
+    seconds = _silence_limit(case)
+    seen = case.host.last_seen_at
+    return Finding(
+        rule="offline",
+        verdict=Verdict.OFFLINE if why else Verdict.OK,
+        message=why or "Samples arrive",
+        threshold=f"offline after {span(seconds)} without a sample",
+        clears_when="One accepted sample brings the host back: see `systemctl status proxmon-agent` on it.",
+        value=None if seen is None else max(0.0, (case.now - seen).total_seconds()),
+        unit="s",
+        observed_at=seen,
+        valid_until=None if why or seen is None else seen + timedelta(seconds=seconds),
+    )
+
+
+def _silence_limit(case: Case) -> float:
+    newest = case.host.samples.get(Tier.FAST) or case.host.newest_sample
+    interval = newest.interval_seconds if newest and newest.tier is Tier.FAST else DEFAULT_INTERVALS[Tier.FAST]
+    return max(case.settings.offline_intervals * interval, case.settings.offline_min_seconds)
+
+
+def _why_offline(case: Case) -> str | None:
+    host, seen = case.host, case.host.last_seen_at
+    if seen is None:
+        return "Never connected"
+    if host.rotated_at is not None and host.rotated_at >= seen:
+        return "Its token was rotated, and the agent has not sent anything with the new one"
+    if host.left_at is not None and host.left_at >= seen:
+        return f"The agent was stopped {span((case.now - host.left_at).total_seconds())} ago"
+    silent = (case.now - seen).total_seconds()
+    return f"No sample for {span(silent)}" if silent > _silence_limit(case) else None
+
+
+def judge_collection(case: Case) -> Finding:
+    """Judge whether every section could be collected and every tier arrives in time."""
+    details = tuple(_collection_details(case))
+    first = worst(details)
+    failed = [detail.subject for detail in details if detail.verdict is not Verdict.OK]
+    many = f"{plural(len(failed), 'part')} missing: {listed(failed)}"
+    message = first.message if first and len(failed) == 1 else many
+    newest = case.host.newest_sample
+    return Finding(
+        rule="collection",
+        verdict=first.verdict if first else Verdict.UNKNOWN,
+        message=message if failed else "Everything was collected" if details else "No sample has arrived yet.",
+        threshold="warning when a section fails or a tier is three intervals late",
+        clears_when="The agent collects every section and sends every tier again.",
+        value=len(failed) if details else None,
+        unit="parts",
+        subject=failed[0] if failed else "",
+        observed_at=newest.fresh_at if newest else None,
+        valid_until=earliest(detail.valid_until for detail in details),
+        details=details,
+    )
+
+
+def _collection_details(case: Case) -> Iterator[Detail]:
+    for tier, sample in sorted(case.host.samples.items(), key=lambda item: list(Tier).index(item[0])):
+        yield _tier_detail(case, tier, sample)
+        for name, section in list_sections(sample.payload):
+            why = section.error if section.error is not None else section.incomplete
+            if why is not None:
+                yield Detail(name, Verdict.WARNING, f"{name}: {why or 'the agent did not say why'}", why)
+
+
+def _tier_detail(case: Case, tier: Tier, sample: Sample) -> Detail:
+    late_at = stale_at(case.settings, sample)
+    if case.now <= late_at:
+        return Detail(f"{tier} tier", Verdict.OK, f"The {tier} tier arrives", valid_until=late_at)
+    age = span((case.now - sample.fresh_at).total_seconds())
+    return Detail(f"{tier} tier", Verdict.WARNING, f"The newest {tier} sample is {age} old", age)
+
+
+def judge_clock_offset(case: Case) -> Finding:
+    """Judge how far the agent's clock is off the server's."""
+    newest = case.host.newest_sample
+    offset = newest.clock_offset_seconds if newest else None
+    limit = case.settings.clock_max_seconds
+    return Finding(
+        rule="clock_offset",
+        verdict=_clock_verdict(offset, limit),
+        message=_clock_words(offset),
+        threshold=f"warning above {number(limit)} s",
+        clears_when="Host and server agree on the time: enable chrony or systemd-timesyncd on both.",
+        value=None if offset is None else round(offset, 3),
+        unit="s",
+        observed_at=_received_at(newest),
+    )
+
+
+def _clock_verdict(offset: float | None, limit: float) -> Verdict:
+    if offset is None:
+        return Verdict.UNKNOWN
+    return Verdict.WARNING if abs(offset) > limit else Verdict.OK
+
+
+def _clock_words(offset: float | None) -> str:
+    if offset is None:
+        return "No sample has arrived yet."
+    if abs(offset) < 1:
+        return "The agent's clock agrees with the server's"
+    return f"The agent's clock is {span(abs(offset))} {'ahead' if offset > 0 else 'behind'}"
+
+
+def _received_at(sample: Sample | None) -> datetime | None:
+    return sample.received_at if sample else None

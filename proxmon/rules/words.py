@@ -1,0 +1,37 @@
+"""Numbers and spans of time as the findings' sentences say them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
+
+
+def span(seconds: float) -> str:
+    """Return a span in its largest fitting unit, such as ``14 min`` or ``36 d``."""
+    for size, unit in UNITS:
+        if seconds >= 2 * size or (seconds >= size and unit != "d"):
+            return f"{int(seconds // size)} {unit}"
+    return f"{int(seconds)} s"
+
+
+def number(value: float) -> str:
+    """Return a number with at most one decimal and no needless zero."""
+    return f"{value:.1f}".rstrip("0").rstrip(".")
+
+
+def plural(count: int, noun: str) -> str:
+    """Return count and noun, such as ``1 pool`` or ``2 pools``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def day(moment: datetime) -> str:
+    """Return the UTC date of a moment."""
+    return f"{moment:%Y-%m-%d}"
+
+
+def listed(names: Sequence[str], most: int = 3) -> str:
+    """Return the names as a list that stays short."""
+    shown = ", ".join(names[:most])
+    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
