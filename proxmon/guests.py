@@ -1,0 +1,110 @@
+"""The search over all guests, by name, vmid and IP address."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from proxmon.board import JudgedHost
+from proxmon.findings import Status
+from proxmon.fleet import HostSnapshot, name_order
+from proxmon.payload import FastPayload, GuestDetail, GuestRuntime, MediumPayload, Tier
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """A guest of a host: its newest run state with its newest known addresses.
+
+    ``ips`` is None where they are not known, which is not the same as having none.
+    ``run_state`` is in the source's spelling; None on a host that is offline, where nothing is known of it.
+    """
+
+    host_id: int
+    host: str
+    vmid: int
+    type: str
+    name: str
+    run_state: str | None
+    ips: tuple[str, ...] | None = None
+    macs: tuple[str, ...] | None = None
+    cpu_percent: float | None = None
+    mem_bytes: float | None = None
+    maxmem_bytes: float | None = None
+    uptime_seconds: float | None = None
+    tags: tuple[str, ...] = ()
+    lock: str | None = None
+    is_template: bool = False
+
+    @property
+    def key(self) -> tuple[int, str, int]:
+        """Return what is unique for a guest in the fleet."""
+        return (self.host_id, self.type, self.vmid)
+
+    def matches(self, folded: str) -> bool:
+        """Tell whether name, vmid, an IP address or the host's name contains the case-folded text."""
+        fields = (self.name.casefold(), str(self.vmid), *(ip.casefold() for ip in self.ips or ()))
+        return any(folded in field for field in fields)
+
+
+def list_guests(judged: JudgedHost) -> list[Guest]:
+    """List the guests of a host by vmid, also of those that only the medium tier knows."""
+    snapshot, is_offline = judged.snapshot, judged.status.status is Status.OFFLINE
+    details = {(one.type or "", one.vmid): one for one in _details(snapshot)}
+    runtimes = {(one.type or "", one.vmid): one for one in _runtimes(snapshot)}
+    keys = sorted(runtimes.keys() | details.keys(), key=lambda key: (key[1], key[0]))
+    return [_guest(snapshot, key, runtimes.get(key), details.get(key), is_offline) for key in keys]
+
+
+def search_guests(hosts: Iterable[JudgedHost], query: str) -> list[Guest]:
+    """List the guests that match the query, by name; an empty query matches all."""
+    folded = query.strip().casefold()
+    found = [guest for judged in hosts for guest in list_guests(judged) if guest.matches(folded)]
+    return sorted(found, key=lambda guest: (name_order(guest.name), guest.vmid, guest.host_id))
+
+
+def _guest(
+    snapshot: HostSnapshot,
+    key: tuple[str, int],
+    runtime: GuestRuntime | None,
+    detail: GuestDetail | None,
+    is_offline: bool,
+) -> Guest:
+    guest_type, vmid = key
+    name = (runtime.name if runtime else None) or (detail.name if detail else None) or str(vmid)
+    guest = Guest(
+        host_id=snapshot.host.id,
+        host=snapshot.host.name,
+        vmid=vmid,
+        type=guest_type,
+        name=name,
+        run_state=None,
+        ips=detail.ips if detail else None,
+        macs=detail.macs if detail else None,
+    )
+    return guest if runtime is None else _running(guest, runtime, is_offline)
+
+
+def _running(guest: Guest, runtime: GuestRuntime, is_offline: bool) -> Guest:
+    return replace(
+        guest,
+        run_state=None if is_offline else runtime.status,
+        cpu_percent=None if is_offline else runtime.cpu_percent,
+        mem_bytes=None if is_offline else runtime.mem_bytes,
+        maxmem_bytes=runtime.maxmem_bytes,
+        uptime_seconds=None if is_offline else runtime.uptime_seconds,
+        tags=runtime.tags or (),
+        lock=runtime.lock,
+        is_template=bool(runtime.template),
+    )
+
+
+def _runtimes(snapshot: HostSnapshot) -> Iterator[GuestRuntime]:
+    sample = snapshot.samples.get(Tier.FAST)
+    if sample and isinstance(sample.payload, FastPayload) and sample.payload.vms_runtime:
+        yield from sample.payload.vms_runtime.vms or ()
+
+
+def _details(snapshot: HostSnapshot) -> Iterator[GuestDetail]:
+    sample = snapshot.samples.get(Tier.MEDIUM)
+    if sample and isinstance(sample.payload, MediumPayload) and sample.payload.vms_detail:
+        yield from sample.payload.vms_detail.vms or ()
