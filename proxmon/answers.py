@@ -1,0 +1,98 @@
+"""The JSON API's answers, made from judged hosts."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from msgspec import Raw
+
+from proxmon.auth import IssuedToken
+from proxmon.board import JudgedHost
+from proxmon.credentials import ApiToken
+from proxmon.findings import Detail, Finding
+from proxmon.guests import Guest
+from proxmon.samples import Sample
+
+
+def iso(moment: datetime | None) -> str | None:
+    """Return a moment as ISO 8601 in UTC, such as ``2026-11-22T20:00:00Z``."""
+    return None if moment is None else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def host_answer(judged: JudgedHost, now: datetime) -> dict[str, Any]:
+    """Return a host with its status, findings and newest samples by tier."""
+    snapshot, status = judged.snapshot, judged.status
+    newest = snapshot.newest_sample
+    return {
+        "host": judged.name,
+        "name": judged.name,
+        "id": judged.id,
+        "status": status.status,
+        "unknown": status.unknown_count,
+        "created_at": iso(snapshot.host.created_at),
+        "last_seen_at": iso(snapshot.last_seen_at),
+        "agent_version": newest.agent_version if newest else None,
+        "findings": [finding_answer(finding, now) for finding in status.findings],
+        "samples": {tier.value: sample_answer(sample) for tier, sample in sorted(snapshot.samples.items())},
+    }
+
+
+def finding_answer(finding: Finding, now: datetime) -> dict[str, Any]:
+    """Return a finding with its value, threshold, the age of its data and its details."""
+    return {
+        "rule": finding.rule,
+        "verdict": finding.verdict,
+        "message": finding.message,
+        "subject": finding.subject,
+        "value": finding.value,
+        "unit": finding.unit,
+        "threshold": finding.threshold,
+        "clears_when": finding.clears_when,
+        "observed_at": iso(finding.observed_at),
+        "age_seconds": finding.age_seconds(now),
+        "details": [_detail_answer(detail) for detail in finding.details],
+    }
+
+
+def sample_answer(sample: Sample) -> dict[str, Any]:
+    """Return a sample with its payload exactly as the agent sent it."""
+    return {
+        "collected_at": iso(sample.collected_at),
+        "received_at": iso(sample.received_at),
+        "interval_s": sample.interval_seconds,
+        "payload": Raw(sample.raw),
+    }
+
+
+def guest_answer(guest: Guest) -> dict[str, Any]:
+    """Return a row of the guest search; ``ips`` is null where the addresses are not known."""
+    return {
+        "host": guest.host,
+        "host_id": guest.host_id,
+        "vmid": guest.vmid,
+        "type": guest.type,
+        "name": guest.name,
+        "run_state": guest.run_state,
+        "ips": guest.ips,
+        "macs": guest.macs,
+    }
+
+
+def issued_answer(issued: IssuedToken) -> dict[str, Any]:
+    """Return a new token with its name, for showing once."""
+    return {"name": issued.name, "token": issued.token}
+
+
+def token_answer(token: ApiToken) -> dict[str, Any]:
+    """Return what is known of an API token; the token itself is not."""
+    return {"name": token.name, "role": token.role, "created_at": iso(token.created_at)}
+
+
+def _detail_answer(detail: Detail) -> dict[str, Any]:
+    return {
+        "subject": detail.subject,
+        "verdict": detail.verdict,
+        "message": detail.message,
+        "value": detail.value,
+    }

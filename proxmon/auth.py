@@ -1,0 +1,129 @@
+"""Passwords and tokens: how they are made, kept and checked."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+import bcrypt
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from proxmon.credentials import TokenSecret
+from proxmon.errors import SettingsError, TokenError
+
+# A slow hash protects what can be guessed. A token has 256 random bits, so bcrypt's lowest sensible cost is enough,
+# and a thousand agents that return after a restart cost seconds instead of minutes.
+BCRYPT_ROUNDS = 6
+LOOKUP_CHARACTERS = 16
+Owner = TypeVar("Owner")
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedToken:
+    """A new token, for showing once; only its hash is kept."""
+
+    name: str
+    token: str = field(repr=False)
+
+
+def issue_token(name: str) -> tuple[IssuedToken, TokenSecret]:
+    """Make a token and what is stored of it."""
+    token = secrets.token_urlsafe(32)
+    hashed = bcrypt.hashpw(token.encode(), bcrypt.gensalt(BCRYPT_ROUNDS)).decode()
+    return IssuedToken(name, token), TokenSecret(token_lookup(token), hashed)
+
+
+def token_lookup(token: str) -> str:
+    """Return the part of a token's digest by which its row is found; it is too short to rebuild the token from."""
+    return hashlib.sha256(token.encode(errors="replace")).hexdigest()[:LOOKUP_CHARACTERS]
+
+
+class TokenVault(Generic[Owner]):
+    """Finds the owner of a token.
+
+    bcrypt is asked once per token and process; after that a digest with a key of this process is compared,
+    since bcrypt on each request would cost more than all else.
+    """
+
+    def __init__(self, secrets_by_owner: Iterable[tuple[Owner, TokenSecret]] = ()) -> None:
+        self._key = secrets.token_bytes(32)
+        self._secrets: dict[str, list[tuple[Owner, str]]] = {}
+        self._lookups: dict[Owner, str] = {}
+        self._verified: dict[bytes, Owner] = {}
+        for owner, secret in secrets_by_owner:
+            self.put(owner, secret)
+
+    def put(self, owner: Owner, secret: TokenSecret) -> None:
+        """Accept a token for this owner, and no other that the owner had."""
+        self.remove(owner)
+        self._secrets.setdefault(secret.lookup, []).append((owner, secret.hash))
+        self._lookups[owner] = secret.lookup
+
+    def remove(self, owner: Owner) -> None:
+        """Refuse the owner's token from now on."""
+        lookup = self._lookups.pop(owner, None)
+        if lookup is None:
+            return
+        self._secrets[lookup] = [row for row in self._secrets[lookup] if row[0] != owner]
+        if not self._secrets[lookup]:
+            del self._secrets[lookup]
+        self._verified = {digest: known for digest, known in self._verified.items() if known != owner}
+
+    def find_verified(self, token: str) -> Owner | None:
+        """Return the owner of a token that was verified before, without any slow work; else None."""
+        return self._verified.get(self._digest(token))
+
+    def is_candidate(self, token: str) -> bool:
+        """Tell whether a slow verification can succeed at all."""
+        return token_lookup(token) in self._secrets
+
+    def verify(self, token: str) -> Owner:
+        """Return the owner of a token; takes some milliseconds the first time.
+
+        Raises:
+            TokenError: nobody's token.
+        """
+        found = self.find_verified(token)
+        if found is not None:
+            return found
+        for owner, hashed in self._secrets.get(token_lookup(token), ()):
+            if bcrypt.checkpw(token.encode()[:72], hashed.encode()):
+                self._verified[self._digest(token)] = owner
+                return owner
+        raise TokenError("Send a valid token: this one is unknown, was rotated or was revoked.")
+
+    def _digest(self, token: str) -> bytes:
+        return hmac.digest(self._key, token.encode(errors="replace"), "sha256")
+
+
+def hash_password(password: str) -> str:
+    """Return the Argon2 hash of a password (RFC 9106's defaults of argon2-cffi)."""
+    return PasswordHasher().hash(password)
+
+
+def is_password(password_hash: str, password: str) -> bool:
+    """Tell whether the password is the one that was hashed; takes some ten milliseconds."""
+    try:
+        return PasswordHasher().verify(password_hash, password)
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+def check_password_hash(password_hash: str) -> None:
+    """Raise SettingsError unless the text is an Argon2 hash."""
+    if not password_hash:
+        raise SettingsError(
+            "Set DASHBOARD_PASSWORD_HASH to the hash of a password: run `proxmon hash-password` to make one."
+        )
+    try:
+        PasswordHasher().check_needs_rehash(password_hash)
+    except InvalidHashError as error:
+        raise SettingsError(
+            "DASHBOARD_PASSWORD_HASH is no Argon2 hash: run `proxmon hash-password` and put its output in single "
+            "quotes, since it contains dollar signs."
+        ) from error

@@ -1,0 +1,66 @@
+"""How local programs reach the running server: a file in the data directory that only its owner reads.
+
+The file holds the server's local address and an administrator's token that lives as long as the process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path
+
+FILE_NAME = "server.json"
+
+
+@dataclass(frozen=True, slots=True)
+class LocalServer:
+    """A server that runs on this machine."""
+
+    url: str
+    pid: int
+    token: str = field(repr=False)
+
+
+def write_control(directory: Path, url: str) -> LocalServer:
+    """Announce this process as the running server and return what was announced."""
+    server = LocalServer(url=url, pid=os.getpid(), token=secrets.token_urlsafe(32))
+    write_private(directory / FILE_NAME, json.dumps({"url": url, "pid": server.pid, "token": server.token}))
+    return server
+
+
+def remove_control(directory: Path) -> None:
+    """Take the announcement back, if it is this process's own."""
+    server = read_control(directory)
+    if server is not None and server.pid == os.getpid():
+        (directory / FILE_NAME).unlink(missing_ok=True)
+
+
+def read_control(directory: Path) -> LocalServer | None:
+    """Return the server that announced itself, or None; one that was killed may have left its announcement."""
+    try:
+        found = json.loads((directory / FILE_NAME).read_text(encoding="utf-8"))
+        return LocalServer(url=str(found["url"]), pid=int(found["pid"]), token=str(found["token"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read, replacing the old one as a whole."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    fresh.unlink(missing_ok=True)
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+
+
+def private_key(path: Path) -> str:
+    """Return the random key kept in a private file, made at the first call."""
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        write_private(path, secrets.token_hex(32))
+        return path.read_text(encoding="utf-8").strip()
