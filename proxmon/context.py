@@ -1,0 +1,37 @@
+"""What the handlers and pages are given: the running monitor's parts and what they may ask of them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from proxmon.board import Board, PastBoard
+from proxmon.bus import Bus
+from proxmon.config import Settings
+from proxmon.hosts import HostRegistry
+from proxmon.ingest import Ingest
+from proxmon.tokens import TokenRegistry
+
+
+class CheckedStore(Protocol):
+    """What the health check asks of the store."""
+
+    def check(self) -> None:
+        """Raise StoreUnavailableError when samples cannot be stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Monitor:
+    """The running monitor; made once per process by the composition root."""
+
+    settings: Settings
+    store: CheckedStore
+    board: Board
+    bus: Bus
+    hosts: HostRegistry
+    tokens: TokenRegistry
+    ingest: Ingest
+    clock: Callable[[], datetime]
+    past: Callable[[datetime], Awaitable[PastBoard]]

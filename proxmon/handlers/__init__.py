@@ -1,0 +1,1 @@
+"""The HTTP routes: thin Tornado handlers over the monitor's contexts."""

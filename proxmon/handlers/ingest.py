@@ -1,0 +1,79 @@
+"""The agent's routes: samples and goodbye, with the host's token."""
+
+from __future__ import annotations
+
+import msgspec
+from tornado.httputil import HTTPServerRequest
+from tornado.web import stream_request_body
+
+from proxmon.errors import TokenError, TooLargeError, UnreadableError
+from proxmon.handlers.base import ApiHandler
+
+# A body is read to its end even when it is refused, so that the agent gets to see why; past this it is cut off.
+MAX_DISCARDED_BYTES = 64 * 1024 * 1024
+MAX_REASON_CHARACTERS = 64
+
+
+@stream_request_body
+class AgentHandler(ApiHandler):
+    """Authenticates the host before its body is kept, and never keeps more of it than is allowed."""
+
+    request: HTTPServerRequest
+
+    async def prepare(self) -> None:
+        """Find the host that the token belongs to; a refusal is answered after the body was read."""
+        self._body = bytearray()
+        self._refusal: TokenError | TooLargeError | None = None
+        self.host_id = 0
+        self.request.connection.set_max_body_size(MAX_DISCARDED_BYTES)  # pyright: ignore[reportAttributeAccessIssue, reportOptionalMemberAccess] - of HTTP1Connection
+        try:
+            self.host_id = await self.monitor.hosts.authenticate(self.bearer_token() or "")
+        except TokenError as error:
+            self._refusal = error
+
+    def data_received(self, chunk: bytes) -> None:
+        """Keep a part of the body unless it is refused."""
+        limit = self.monitor.settings.max_body_bytes
+        if self._refusal is None and len(self._body) + len(chunk) > limit:
+            self._refusal = TooLargeError(f"Send less in one message: at most {limit} bytes.")
+        if self._refusal is not None:
+            self._body.clear()
+        else:
+            self._body += chunk
+
+    def read_body(self) -> bytes:
+        """Return the whole body; raises the refusal if there is one."""
+        if self._refusal is not None:
+            raise self._refusal
+        return bytes(self._body)
+
+
+class IngestHandler(AgentHandler):
+    """``POST /api/ingest``: answers once the samples are durable."""
+
+    async def post(self) -> None:
+        """Store the message's samples."""
+        body, encoding = self.read_body(), self.request.headers.get("Content-Encoding", "")
+        receipt = await self.monitor.ingest.accept(self.host_id, body, encoding)
+        self.answer({"stored": receipt.stored, "duplicates": receipt.duplicates})
+
+
+class GoodbyeHandler(AgentHandler):
+    """``POST /api/goodbye``: the host is offline at once."""
+
+    async def post(self) -> None:
+        """Note that the agent was stopped."""
+        await self.monitor.hosts.goodbye(self.host_id, read_reason(self.read_body()))
+        self.set_status(204)
+        self.finish()
+
+
+def read_reason(body: bytes) -> str | None:
+    """Return the reason that a goodbye gives, such as ``reboot``; an empty body gives none."""
+    if not body.strip():
+        return None
+    try:
+        reason = msgspec.json.decode(body, type=dict[str, object]).get("reason")
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise UnreadableError("Send a JSON object or nothing.") from error
+    return str(reason)[:MAX_REASON_CHARACTERS] if reason is not None else None

@@ -1,0 +1,53 @@
+"""All API routes in one table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tornado.web import RequestHandler
+
+from proxmon.context import Monitor
+from proxmon.handlers.agent import ArchiveHandler, DigestHandler, InstallScriptHandler
+from proxmon.handlers.base import ApiHandler
+from proxmon.handlers.health import HealthHandler
+from proxmon.handlers.hosts import (
+    GuestsHandler,
+    HostHandler,
+    HostsHandler,
+    RotateHandler,
+    TokenHandler,
+    TokensHandler,
+)
+from proxmon.handlers.ingest import GoodbyeHandler, IngestHandler
+
+Route = tuple[str, type[RequestHandler], dict[str, Any]]
+
+HANDLERS: tuple[tuple[str, type[ApiHandler]], ...] = (
+    (r"/healthz", HealthHandler),
+    (r"/api/ingest", IngestHandler),
+    (r"/api/goodbye", GoodbyeHandler),
+    (r"/api/hosts", HostsHandler),
+    (r"/api/hosts/([^/]+)", HostHandler),
+    (r"/api/hosts/([^/]+)/rotate", RotateHandler),
+    (r"/api/guests", GuestsHandler),
+    (r"/api/tokens", TokensHandler),
+    (r"/api/tokens/([^/]+)", TokenHandler),
+    (r"/agent/proxmon-agent\.pyz", ArchiveHandler),
+    (r"/agent/proxmon-agent\.pyz\.sha256", DigestHandler),
+    (r"/agent/install\.sh", InstallScriptHandler),
+)
+
+
+class UnknownHandler(ApiHandler):
+    """Answers what is not there, in the form of all errors."""
+
+    async def prepare(self) -> None:
+        """Answer 404 to every method."""
+        self.send_error(404)
+
+
+def list_routes(monitor: Monitor, prefix: str = "") -> list[Route]:
+    """List the routes for a Tornado application, each below ``prefix``."""
+    arguments = {"monitor": monitor}
+    table = (*HANDLERS, (r"/api/.*", UnknownHandler), (r"/agent/.*", UnknownHandler))
+    return [(prefix + pattern, handler, arguments) for pattern, handler in table]

@@ -1,0 +1,101 @@
+"""Takes in an agent's message: read, store, judge, tell the pages."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import io
+import zlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from proxmon.board import Board
+from proxmon.errors import TooLargeError, UnreadableError
+from proxmon.samples import Sample, read_message
+
+# Reading a message of this size takes about a millisecond; a larger one is read beside the event loop.
+INLINE_BYTES = 64 * 1024
+
+
+class Appended(Protocol):
+    """What the store says of samples that it has made durable."""
+
+    @property
+    def stored(self) -> int:
+        """Return how many samples are new."""
+        ...
+
+    @property
+    def duplicates(self) -> int:
+        """Return how many were there already."""
+        ...
+
+
+class SampleStore(Protocol):
+    """What ingest asks of the store."""
+
+    def append(self, samples: Sequence[Sample]) -> Future[Appended]:
+        """Store samples; the future is done once they are durable."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What an agent is told of its message."""
+
+    stored: int
+    duplicates: int
+
+
+class Ingest:
+    """Accepts messages of hosts that were authenticated."""
+
+    def __init__(self, store: SampleStore, board: Board, clock: Callable[[], datetime], max_body_bytes: int) -> None:
+        self._store, self._board, self._clock, self._max_bytes = store, board, clock, max_body_bytes
+
+    async def accept(self, host_id: int, body: bytes, encoding: str) -> Receipt:
+        """Store a message's samples; returns once they are durable.
+
+        Raises:
+            UnreadableError, TooLargeError, SampleError: nothing of the message was stored.
+            StoreUnavailableError: the store cannot take samples now.
+        """
+        received_at = self._clock()
+        if len(body) > INLINE_BYTES or encoding:
+            samples = await asyncio.to_thread(self._read, body, encoding, host_id, received_at)
+        else:
+            samples = self._read(body, encoding, host_id, received_at)
+        appended = await asyncio.wrap_future(self._store.append(samples))
+        self._board.accept(host_id, samples, received_at)
+        return Receipt(appended.stored, appended.duplicates)
+
+    def _read(self, body: bytes, encoding: str, host_id: int, received_at: datetime) -> list[Sample]:
+        return read_message(unpack(body, encoding, self._max_bytes), host_id, received_at)
+
+
+def unpack(body: bytes, encoding: str, max_bytes: int) -> bytes:
+    """Return the body without its content encoding, never holding more than ``max_bytes`` of it.
+
+    Raises:
+        UnreadableError: it is not packed as said.
+        TooLargeError: it is larger than ``max_bytes``.
+    """
+    coding = encoding.strip().lower()
+    if coding in ("gzip", "x-gzip"):
+        body = _gunzip(body, max_bytes)
+    elif coding not in ("", "identity"):
+        raise UnreadableError("Send the message plain or with Content-Encoding: gzip.")
+    if len(body) > max_bytes:
+        raise TooLargeError(f"Send less in one message: at most {max_bytes} bytes unpacked.")
+    return body
+
+
+def _gunzip(body: bytes, max_bytes: int) -> bytes:
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(body)) as unpacked:
+            return unpacked.read(max_bytes + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise UnreadableError("Send a whole gzip stream: this one cannot be unpacked.") from error
