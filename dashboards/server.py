@@ -1,0 +1,138 @@
+"""Serves the pages: Panel's server with our routes, login and origin check."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from panel.io.server import DocHandler, Server, WSHandler, get_server
+from tornado.web import StaticFileHandler
+
+from dashboards import assets_directory
+from dashboards.auth import SessionAuth, list_login_routes
+from dashboards.pages import PAGES, page_function
+from proxmon.context import Monitor
+from proxmon.handlers.crosssite import is_own_origin
+from proxmon.handlers.routes import list_routes
+
+log = logging.getLogger(__name__)
+
+# A page's scripts come from this server alone. Bokeh compiles its templates with `new Function`: 'unsafe-eval' stays.
+PAGE_POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' ws: wss:; object-src 'none'; "
+    "base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
+)
+PING_SECONDS = 20
+ASSET_SECONDS = 365 * 86_400
+
+
+class PageHandler(DocHandler):
+    """A page; without a session it answers 302 to the login."""
+
+    def initialize(self, monitor: Monitor, **context: Any) -> None:
+        """Take the running monitor and Bokeh's own context."""
+        super().initialize(**context)
+        self.monitor = monitor
+
+    def set_default_headers(self) -> None:
+        """Keep the page out of frames and other sites' reach."""
+        self.set_header("Content-Security-Policy", PAGE_POLICY)
+        self.set_header("Referrer-Policy", "same-origin")
+        self.set_header("X-Content-Type-Options", "nosniff")
+        self.set_header("X-Frame-Options", "DENY")
+
+    def get_login_url(self) -> str:
+        """Return the login's path, the same for pages at any depth."""
+        return f"{self.application.prefix}/login"
+
+
+class HostPageHandler(PageHandler):
+    """A host's page; the page of a host that is not there is the overview, with a message."""
+
+    async def get(self, name: str, *args: Any, **kwargs: Any) -> None:
+        """Answer the page, or go home."""
+        is_past = bool(self.get_query_argument("at", ""))
+        if self.current_user and not is_past and self.monitor.board.find_named(name) is None:
+            self.redirect(f"{self.application.prefix}/?{urlencode({'missing': name[:63]})}")
+        else:
+            await super().get(*args, name=name, **kwargs)
+
+
+class PageSocket(WSHandler):
+    """A page's websocket: refused without a session, and when another site's page opens it."""
+
+    def initialize(self, monitor: Monitor, **context: Any) -> None:
+        """Take the running monitor and Bokeh's own context."""
+        super().initialize(**context)
+        self.monitor = monitor
+
+    def check_origin(self, origin: str) -> bool:
+        """Accept the page's own host, and those that PROXMON_ORIGINS names."""
+        if is_own_origin(origin, self.request.host, self.monitor.settings.allowed_origins):
+            return True
+        log.warning(
+            "Refused a websocket: the page came from %s, the request went to %s. Behind a proxy, pass the Host header "
+            "on, or name the page's host in PROXMON_ORIGINS.",
+            origin,
+            self.request.host,
+        )
+        return False
+
+
+class AssetHandler(StaticFileHandler):
+    """Our own files; an address with a version never changes its content."""
+
+    def get_cache_time(self, path: str, modified: object, mime_type: str) -> int:
+        """Return how many seconds the file may be kept."""
+        return ASSET_SECONDS if "v" in self.request.arguments else 0
+
+
+def make_server(monitor: Monitor, cookie_secret: str, **server_options: Any) -> Server:
+    """Make the server, not started yet; ``server_options`` go to Bokeh's server."""
+    settings = monitor.settings
+    server = get_server(
+        {page.path: page_function(page, monitor) for page in PAGES},
+        port=settings.port,
+        address=settings.address,
+        title={page.path: page.title for page in PAGES},
+        cookie_secret=cookie_secret,
+        cookie_path=settings.root + "/",
+        prefix=settings.root,
+        auth_provider=SessionAuth(settings.session_days),
+        use_xheaders=settings.trust_proxy,
+        # What a page's token carries can be read in the page: it must hold neither the cookie nor other headers.
+        include_headers=["Host", "User-Agent"],
+        include_cookies=[],
+        compress_response=True,
+        websocket_ping_interval=PING_SECONDS,
+        **server_options,
+    )
+    _add_routes(server, monitor)
+    return server
+
+
+def _add_routes(server: Server, monitor: Monitor) -> None:
+    """Put our routes before those that Bokeh made for the same pages."""
+    application = server._tornado
+    root = application.prefix
+    application.add_handlers(
+        r".*",
+        [
+            *list_routes(monitor, root),
+            *list_login_routes(monitor.settings),
+            (rf"{root}/assets/(.*)", AssetHandler, {"path": str(assets_directory())}),
+            *_page_routes(application._applications, root, monitor),
+        ],
+    )
+
+
+def _page_routes(contexts: Mapping[str, Any], root: str, monitor: Monitor) -> Iterator[tuple[str, Any, dict[str, Any]]]:
+    for route, context in contexts.items():
+        path = root + route.rstrip("/")
+        arguments = {"application_context": context, "bokeh_websocket_path": f"{path}/ws", "monitor": monitor}
+        handler = HostPageHandler if "(?P<name>" in route else PageHandler
+        yield f"{path}/ws", PageSocket, arguments
+        yield f"{path}/?", handler, arguments
