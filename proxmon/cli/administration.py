@@ -1,0 +1,187 @@
+"""Changes hosts and tokens from the command line: through the running server, or in the store when none runs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any, Protocol
+from urllib.parse import quote
+
+from proxmon.answers import host_answer, issued_answer, token_answer
+from proxmon.config import Settings
+from proxmon.context import Monitor
+from proxmon.control import LocalServer, read_control
+from proxmon.errors import ConflictError, NotFoundError, ProxmonError, SampleError
+from proxmon.parts import load_part
+from proxmon.runtime import Store, make_monitor, utc_now
+
+TIMEOUT_SECONDS = 15
+ERRORS: dict[int, type[ProxmonError]] = {404: NotFoundError, 409: ConflictError, 422: SampleError}
+
+Row = dict[str, Any]
+
+
+class Administration(Protocol):
+    """What the command line can change and list."""
+
+    def list_hosts(self) -> list[Row]:
+        """List the hosts."""
+        ...
+
+    def add_host(self, name: str) -> Row:
+        """Add a host; returns name and token."""
+        ...
+
+    def rotate_host(self, name: str) -> Row:
+        """Replace a host's token; returns name and token."""
+        ...
+
+    def delete_host(self, name: str, *, keep_history: bool) -> None:
+        """Delete a host."""
+
+    def list_tokens(self) -> list[Row]:
+        """List the API tokens."""
+        ...
+
+    def add_token(self, name: str, role: str) -> Row:
+        """Add an API token; returns name and token."""
+        ...
+
+    def revoke_token(self, name: str) -> None:
+        """Revoke an API token."""
+
+
+def open_administration(settings: Settings) -> Administration:
+    """Return the way to the fleet of a data directory.
+
+    Raises:
+        StoreUnavailableError: no server answers, and the store cannot be opened either.
+    """
+    server = read_control(settings.data_directory)
+    if server is not None and is_answering(server):
+        return ServerAdministration(server)
+    return StoreAdministration(settings)
+
+
+def is_answering(server: LocalServer) -> bool:
+    """Tell whether the announced server is there; one that was killed leaves its announcement behind."""
+    try:
+        with urllib.request.urlopen(f"{server.url}/healthz", timeout=TIMEOUT_SECONDS):  # noqa: S310 - an address that we wrote
+            return True
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
+
+
+class ServerAdministration:
+    """Asks the running server."""
+
+    def __init__(self, server: LocalServer) -> None:
+        self._server = server
+
+    def list_hosts(self) -> list[Row]:
+        """List the hosts as ``GET /api/hosts`` does."""
+        return self._ask("GET", "/api/hosts")["hosts"]
+
+    def add_host(self, name: str) -> Row:
+        """Add a host; returns name and token."""
+        return self._ask("POST", "/api/hosts", {"name": name})
+
+    def rotate_host(self, name: str) -> Row:
+        """Replace a host's token; returns name and token."""
+        return self._ask("POST", f"/api/hosts/{quote(name, safe='')}/rotate")
+
+    def delete_host(self, name: str, *, keep_history: bool) -> None:
+        """Delete a host."""
+        self._ask("DELETE", f"/api/hosts/{quote(name, safe='')}?keep_history={str(keep_history).lower()}")
+
+    def list_tokens(self) -> list[Row]:
+        """List the API tokens."""
+        return self._ask("GET", "/api/tokens")["tokens"]
+
+    def add_token(self, name: str, role: str) -> Row:
+        """Add an API token; returns name and token."""
+        return self._ask("POST", "/api/tokens", {"name": name, "role": role})
+
+    def revoke_token(self, name: str) -> None:
+        """Revoke an API token."""
+        self._ask("DELETE", f"/api/tokens/{quote(name, safe='')}")
+
+    def _ask(self, method: str, path: str, body: Row | None = None) -> Any:
+        request = urllib.request.Request(  # noqa: S310 - as above
+            self._server.url + path,
+            method=method,
+            data=json.dumps(body or {}).encode() if method == "POST" else None,
+            headers={"Authorization": f"Bearer {self._server.token}", "Content-Type": "application/json"},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
+                text = answer.read()
+        except urllib.error.HTTPError as error:
+            raise ERRORS.get(error.code, ProxmonError)(_sentence(error)) from error
+        except OSError as error:
+            raise ProxmonError(f"Look at the server at {self._server.url}: it does not answer ({error}).") from error
+        return json.loads(text) if text else None
+
+
+class StoreAdministration:
+    """Opens the store itself, for one operation at a time, while no server runs."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def list_hosts(self) -> list[Row]:
+        """List the hosts; without a server all of them are judged as they are now."""
+        now = utc_now()
+        with self._open() as monitor:
+            return [host_answer(judged, now) for judged in monitor.board.list_hosts()]
+
+    def add_host(self, name: str) -> Row:
+        """Add a host; returns name and token."""
+        with self._open() as monitor:
+            return issued_answer(asyncio.run(monitor.hosts.add(name)))
+
+    def rotate_host(self, name: str) -> Row:
+        """Replace a host's token; returns name and token."""
+        with self._open() as monitor:
+            return issued_answer(asyncio.run(monitor.hosts.rotate(name)))
+
+    def delete_host(self, name: str, *, keep_history: bool) -> None:
+        """Delete a host."""
+        with self._open() as monitor:
+            asyncio.run(monitor.hosts.delete(name, keep_history=keep_history))
+
+    def list_tokens(self) -> list[Row]:
+        """List the API tokens."""
+        with self._open() as monitor:
+            return [token_answer(token) for token in monitor.tokens.list_tokens()]
+
+    def add_token(self, name: str, role: str) -> Row:
+        """Add an API token; returns name and token."""
+        with self._open() as monitor:
+            return issued_answer(asyncio.run(monitor.tokens.add(name, role)))
+
+    def revoke_token(self, name: str) -> None:
+        """Revoke an API token."""
+        with self._open() as monitor:
+            asyncio.run(monitor.tokens.revoke(name))
+
+    @contextmanager
+    def _open(self) -> Generator[Monitor]:
+        store: Store = load_part("store").open(self._settings.data_directory)
+        try:
+            yield make_monitor(store, self._settings)
+        finally:
+            store.close()
+
+
+def _sentence(error: urllib.error.HTTPError) -> str:
+    try:
+        return str(json.loads(error.read())["error"])
+    except (ValueError, KeyError, TypeError):
+        return f"The server answered {error.code}."

@@ -1,0 +1,95 @@
+"""``proxmon hosts …``: as in the admin page, whether the server runs or not."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from proxmon.cli.administration import Row, open_administration
+from proxmon.cli.options import Commands, add_data_option, add_json_option, print_json, settings_of
+from proxmon.config import Settings
+from proxmon.control import read_control
+from proxmon.install import install_command
+
+
+def add_commands(commands: Commands) -> None:
+    """Add the commands."""
+    parser = commands.add_parser("hosts", help="add, list, rotate and delete hosts")
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    _add(actions, "list", list_hosts, "list all hosts with their status")
+    _add(actions, "add", add_host, "add a host and print its token, this once").add_argument("name", metavar="NAME")
+    rotate = _add(actions, "rotate", rotate_host, "replace a host's token; the old one is refused at once")
+    rotate.add_argument("name", metavar="NAME")
+    delete = _add(actions, "delete", delete_host, "delete a host with its history")
+    delete.add_argument("name", metavar="NAME")
+    delete.add_argument("--keep-history", action="store_true", help="keep its samples")
+
+
+def _add(actions: Commands, name: str, run: object, text: str) -> argparse.ArgumentParser:
+    parser = actions.add_parser(name, help=text, description=text)
+    add_data_option(parser)
+    add_json_option(parser)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def list_hosts(options: argparse.Namespace) -> None:
+    """Print all hosts."""
+    rows = open_administration(settings_of(options)).list_hosts()
+    if options.json:
+        print_json(rows)
+    elif not rows:
+        print("No host yet: add one with `proxmon hosts add NAME`.")
+    else:
+        print_table(("NAME", "STATUS", "LAST SEEN", "AGENT"), [_host_row(row) for row in rows])
+
+
+def _host_row(row: Row) -> tuple[str, ...]:
+    unknown = f" ({row['unknown']} unknown)" if row["unknown"] else ""
+    return (row["name"], row["status"] + unknown, row["last_seen_at"] or "never", row["agent_version"] or "-")
+
+
+def add_host(options: argparse.Namespace) -> None:
+    """Add a host and print its token."""
+    settings = settings_of(options)
+    _print_token(options, open_administration(settings).add_host(options.name), settings)
+
+
+def rotate_host(options: argparse.Namespace) -> None:
+    """Replace a host's token and print the new one."""
+    settings = settings_of(options)
+    _print_token(options, open_administration(settings).rotate_host(options.name), settings)
+
+
+def delete_host(options: argparse.Namespace) -> None:
+    """Delete a host."""
+    open_administration(settings_of(options)).delete_host(options.name, keep_history=options.keep_history)
+    if options.json:
+        print_json({"name": options.name, "deleted": True})
+    else:
+        print(f"Deleted {options.name}.")
+
+
+def _print_token(options: argparse.Namespace, row: Row, settings: Settings) -> None:
+    if options.json:
+        print_json({"name": row["name"], "token": row["token"]})
+        return
+    print(row["token"])
+    print(
+        "This token is shown once. Install the agent on the host as root, and paste the token when asked:",
+        file=sys.stderr,
+    )
+    print(f"  {install_command(server_address(settings))}", file=sys.stderr)
+
+
+def server_address(settings: Settings) -> str:
+    """Return how agents reach the server, as far as the settings or the running server tell."""
+    running = read_control(settings.data_directory)
+    return settings.public_url or (running.url if running else f"http://{settings.address}:{settings.port}")
+
+
+def print_table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    """Print rows in columns as wide as they need."""
+    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
+    for row in (head, *rows):
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

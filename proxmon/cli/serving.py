@@ -1,0 +1,108 @@
+"""``proxmon serve``, ``first-look`` and ``demo``: the commands that run the server."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import errno
+import logging
+import os
+import re
+import secrets
+import socket
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+from proxmon.auth import hash_password
+from proxmon.cli.options import Commands, add_data_option, settings_of
+from proxmon.config import Settings
+from proxmon.context import Monitor
+from proxmon.demo.feeder import feed_demo
+from proxmon.errors import SettingsError
+from proxmon.parts import load_part
+
+DEMO_HOSTS = 8
+
+
+def add_commands(commands: Commands) -> None:
+    """Add the commands."""
+    _add(commands, "serve", serve, "run the server; needs DASHBOARD_PASSWORD_HASH (see hash-password)")
+    _add(commands, "first-look", first_look, "run the server and an agent for this machine, with a new password")
+    demo = _add(commands, "demo", run_demo, "run the server with a simulated fleet, in a directory of its own")
+    demo.add_argument("--hosts", type=int, default=DEMO_HOSTS, metavar="N", help=f"how many hosts ({DEMO_HOSTS})")
+
+
+def _add(commands: Commands, name: str, run: object, text: str) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=text, description=text)
+    parser.add_argument("--address", metavar="A", help="address to listen on (PROXMON_ADDRESS, 127.0.0.1)")
+    parser.add_argument("--port", type=int, metavar="P", help="port to listen on (PROXMON_PORT, 5006)")
+    parser.add_argument("--prefix", metavar="PATH", help="path under which a proxy serves us (PROXMON_PREFIX)")
+    add_data_option(parser)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def serve(options: argparse.Namespace) -> None:
+    """Run the server."""
+    start(settings_of(options))
+
+
+def first_look(options: argparse.Namespace) -> None:
+    """Run the server and an agent for this machine."""
+    settings = with_password(settings_of(options))
+    start(settings, watch_this_machine)
+
+
+def run_demo(options: argparse.Namespace) -> None:
+    """Run the server with a simulated fleet; its store is gone afterwards unless --data names a place."""
+    if options.hosts < 1:
+        raise SettingsError("Choose at least one host for the demo: --hosts 8.")
+    with tempfile.TemporaryDirectory(prefix="proxmon-demo-") as directory:
+        options.data = options.data or directory
+        start(with_password(settings_of(options)), _demo(options.hosts))
+
+
+def _demo(hosts: int) -> Callable[[Monitor, str], Awaitable[None]]:
+    async def feed(monitor: Monitor, url: str) -> None:
+        await feed_demo(monitor, url, hosts)
+
+    return feed
+
+
+def with_password(settings: Settings) -> Settings:
+    """Return the settings with the password that is set, or with a new one that is printed this once."""
+    if settings.password_hash:
+        return settings
+    password = secrets.token_urlsafe(9)
+    print(f"\n  Password for this run: {password}\n", flush=True)
+    return replace(settings, password_hash=hash_password(password))
+
+
+def start(settings: Settings, companion: Any = None) -> None:
+    """Run the server until it is told to stop; says where to look."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        load_part("serve")(settings, companion)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        raise SettingsError(f"Port {settings.port} is in use: choose another with --port.") from error
+
+
+async def watch_this_machine(monitor: Monitor, url: str) -> None:
+    """Run an agent for this very machine as long as the server runs."""
+    name = re.sub(r"[^A-Za-z0-9._-]", "-", socket.gethostname())[:63] or "localhost"
+    is_known = monitor.board.find_named(name) is not None
+    issued = await (monitor.hosts.rotate(name) if is_known else monitor.hosts.add(name))
+    # The token goes through the environment: a command line shows it to every user of the machine.
+    environment = {**os.environ, "PROXMON_TOKEN": issued.token}
+    arguments = ("-m", "proxmon", "agent", "--server", url)
+    process = await asyncio.create_subprocess_exec(sys.executable, *arguments, env=environment)
+    try:
+        await process.wait()
+    finally:
+        if process.returncode is None:
+            process.terminate()
