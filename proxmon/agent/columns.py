@@ -30,8 +30,7 @@ def read_rows(
     """
     known = tuple(layouts)
     layout: Layout | None = None
-    for line in lines:
-        line = line.rstrip("\r\n")
+    for line in (each.rstrip("\r\n") for each in lines):
         if not line.strip() or line[0] in " \t":
             continue
         fields = _BLANKS.split(line.strip())

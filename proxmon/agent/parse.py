@@ -41,7 +41,7 @@ def parse(kind: str, text: str) -> dict[str, Any]:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Print the output in a file (`-` is standard input) as JSON and return the exit status, 2 when it is unreadable."""
+    """Print the output in a file (`-` is standard input) as JSON and return the exit status: 2 if it is unreadable."""
     if len(argv) != 2:
         return _refuse(f"Usage: proxmon agent parse KIND FILE, where KIND is one of {', '.join(KINDS)}.")
     kind, file = argv

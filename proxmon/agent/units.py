@@ -21,12 +21,15 @@ class LocalZone(tzinfo):
     """The zone of this machine with its daylight saving time, which `datetime` has no object for."""
 
     def utcoffset(self, dt: datetime | None) -> timedelta:
+        """Return the difference that the system's zone data tell for a local time."""
         return (dt or datetime.now()).replace(tzinfo=None).astimezone().utcoffset() or timedelta(0)
 
     def dst(self, dt: datetime | None) -> timedelta | None:
+        """Return None: the offset has it all."""
         return None
 
     def tzname(self, dt: datetime | None) -> str:
+        """Return a word, since a name would be true for half of the year."""
         return "local"
 
 

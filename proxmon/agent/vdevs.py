@@ -32,6 +32,7 @@ class Vdev:
 
     @property
     def is_spare(self) -> bool:
+        """Return whether the row is in the list of spares; a spare in use is also in the tree."""
         return self.vdev_class == "spare"
 
     @property
@@ -79,7 +80,7 @@ def vdev_kind(name: str, vdev_type: str | None = None, path: str | None = None, 
     if vdev_type is not None:
         return "file" if vdev_type == "file" else "disk"
     location = path or name
-    is_file = location.startswith("/") and (not location.startswith("/dev/") or location.startswith("/dev/shm/"))
+    is_file = location.startswith("/") and not location.startswith("/dev/")
     return "file" if is_file else "disk"
 
 

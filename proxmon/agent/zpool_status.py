@@ -51,8 +51,7 @@ def parse_zpool_status(text: str, tz: tzinfo | None = None) -> list[dict[str, An
 
 def _pools(text: str) -> Iterator[tuple[str, list[_Paragraph]]]:
     name, paragraphs = "", list[_Paragraph]()
-    for line in _COLOR.sub("", text).split("\n"):
-        line = line.rstrip()
+    for line in (each.rstrip() for each in _COLOR.sub("", text).split("\n")):
         key, value = _key(line)
         healthy = _HEALTHY_POOL.fullmatch(line)
         if key == "pool" or healthy:

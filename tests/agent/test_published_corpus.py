@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 import pytest
+from captures import PUBLISHED, published, walk
 
 from proxmon.agent.parse import parse
-from tests.agent.captures import PUBLISHED, published, walk
 
 STATUS = published("zpool_status")
 OTHERS = [
