@@ -11,9 +11,8 @@ from typing import Any
 
 from duckdb import DuckDBPyConnection
 
-from proxmon.errors import StoreUnavailableError
+from proxmon.errors import OverloadedError, StoreUnavailableError
 from proxmon.samples import Sample
-from storage.errors import OverloadedError
 
 # About ten seconds of a busy writer, or of a stalled one at 1,000 samples a second, in at most 64 MiB of payloads.
 MAX_QUEUED_SAMPLES = 10_000

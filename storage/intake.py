@@ -118,18 +118,26 @@ def _find_stored(connection: DuckDBPyConnection, samples: Sequence[Sample]) -> s
 
 
 def _commit(connection: DuckDBPyConnection, fresh: Sequence[tuple[Stored, str]], scrubs: Sequence[Scrub]) -> None:
-    connection.execute("BEGIN")
-    for tier in Tier:
-        _insert(connection, tier, [_row(entry, text) for entry, text in fresh if entry.sample.tier is tier])
-    ZPOOL_SCRUBS.append(
-        connection,
-        [(scrub.host_id, scrub.pool, to_store(scrub.ended_at), to_store(scrub.observed_at)) for scrub in scrubs],
-    )
-    connection.execute("COMMIT")
+    rows = {tier: [_row(entry, text) for entry, text in fresh if entry.sample.tier is tier] for tier in Tier}
+    used = [tier for tier in Tier if rows[tier]]
+    # One statement is a transaction by itself, and each statement less saves the lone sample half a millisecond.
+    is_lone = len(used) == 1 and not scrubs
+    if not is_lone:
+        connection.execute("BEGIN")
+    for tier in used:
+        _insert(connection, tier, rows[tier])
+    if scrubs:
+        ZPOOL_SCRUBS.append(connection, [_scrub_row(scrub) for scrub in scrubs])
+    if not is_lone:
+        connection.execute("COMMIT")
+
+
+def _scrub_row(scrub: Scrub) -> Row:
+    return (scrub.host_id, scrub.pool, to_store(scrub.ended_at), to_store(scrub.observed_at))
 
 
 def _insert(connection: DuckDBPyConnection, tier: Tier, rows: Sequence[Row]) -> None:
-    if 0 < len(rows) <= MAX_PARAMETER_ROWS:
+    if len(rows) <= MAX_PARAMETER_ROWS:
         connection.execute(_INSERT_FEW[tier], [list(column) for column in zip(*rows, strict=True)])
     else:
         SAMPLE_TABLES[tier].append(connection, rows)

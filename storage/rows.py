@@ -4,23 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from operator import attrgetter
 
 from proxmon.errors import SampleError
-from proxmon.payload import (
-    Dataset,
-    FastPayload,
-    GuestDetail,
-    GuestRuntime,
-    HostSection,
-    MediumPayload,
-    Payload,
-    Pool,
-    Scan,
-    Storage,
-    SystemSection,
-    Vdev,
-    list_sections,
-)
+from proxmon.payload import Dataset, FastPayload, HostSection, MediumPayload, Pool, Scan, SlowPayload, Vdev, list_sections
 from proxmon.samples import Sample
 from proxmon.scrubs import parse_scrub_end, scrub_end
 from storage.moments import to_store
@@ -32,7 +19,6 @@ from storage.tables import (
     SECTION_ERRORS,
     STORAGE_SAMPLES,
     SYSTEM_SAMPLES,
-    VDEV_SAMPLES,
     ZPOOL_SAMPLES,
     Row,
 )
@@ -40,75 +26,104 @@ from storage.tables import (
 Rows = dict[str, list[Row]]
 BIGINT_MAX = 2**63 - 1
 
+# Taken in the order of the tables' columns. A getter of many attributes runs in C: guests are most of all rows.
+_HOST = attrgetter(
+    *("load1", "load5", "load15", "cpu_percent", "mem_used_bytes", "mem_total_bytes", "arc_bytes", "uptime_seconds")
+)
+_POOL_SIZES = attrgetter(
+    *("name", "health", "capacity_percent", "fragmentation_percent", "size_bytes", "alloc_bytes", "free_bytes")
+)
+_POOL_COUNTS = attrgetter("error_count", "data_error_count", "vdev_count", "degraded_vdev_count")
+_VDEV = attrgetter("name", "kind", "vdev_class", "state", "read_errors", "write_errors", "checksum_errors", "was")
+_STORAGE = attrgetter("name", "type", "used_bytes", "total_bytes", "active")
+_GUEST = attrgetter(
+    *("vmid", "type", "name", "status", "cpu_percent", "mem_bytes", "maxmem_bytes", "uptime_seconds"),
+    *("tags", "lock", "template"),
+)
+_ADDRESSES = attrgetter("vmid", "type", "name", "ips", "macs")
+_SYSTEM = attrgetter(
+    *("pve_version", "zfs_version", "kernel", "pending_updates", "security_updates", "reboot_required"),
+    *("node", "cluster"),
+)
+_NO_HOST, _NO_SCAN = HostSection(), Scan()
+
 
 def typed_rows(sample: Sample) -> Rows:
-    """Return the sample's rows by table; a table without rows is missing.
+    """Return the sample's rows by table, without those of the vdevs.
 
     Raises:
         SampleError: a whole number does not fit into 64 bits.
     """
     when = (sample.host_id, to_store(sample.observed_at))
-    rows: Rows = {}
-    for table, row in _rows(sample, when):
-        rows.setdefault(table, []).append(row)
+    payload = sample.payload
+    rows: Rows = {SECTION_ERRORS.name: _section_errors(sample, when)}
+    if isinstance(payload, FastPayload):
+        # Also without a host section: each fast sample has its row, so that a gap is a gap.
+        host = _HOST(payload.host or _NO_HOST)
+        rows[HOST_SAMPLES.name] = [(*when, to_store(sample.collected_at), *host)]
+        rows |= _fast_rows(payload, when)
+    elif isinstance(payload, MediumPayload):
+        rows |= _medium_rows(payload, when)
+    else:
+        rows |= _slow_rows(payload, when)
     return rows
 
 
-def _rows(sample: Sample, when: Row) -> Iterator[tuple[str, Row]]:
+def vdev_rows(sample: Sample, pool: Pool) -> list[Row]:
+    """List the rows of a pool's vdevs, in the order in which ``zpool status`` prints them."""
+    when = (sample.host_id, to_store(sample.observed_at), pool.name)
+    return [(*when, position, depth, *_VDEV(vdev)) for position, (depth, vdev) in enumerate(_walk(pool.vdevs, 0))]
+
+
+def list_pools(sample: Sample) -> tuple[Pool, ...]:
+    """List the zpools that the sample tells of."""
     payload = sample.payload
-    yield from _section_errors(sample, payload, when)
-    if isinstance(payload, FastPayload):
-        # Also without a host section: each fast sample has its row, so that a gap is a gap.
-        yield HOST_SAMPLES.name, (*when, to_store(sample.collected_at), *_host(payload.host or HostSection()))
-        yield from _fast(payload, when)
-    elif isinstance(payload, MediumPayload):
-        yield from _medium(payload, when)
-    elif payload.system_info is not None and payload.system_info.error is None:
-        yield SYSTEM_SAMPLES.name, (*when, *_system(payload.system_info))
+    return (isinstance(payload, FastPayload) and payload.zfs_pools and payload.zfs_pools.pools) or ()
 
 
-def _section_errors(sample: Sample, payload: Payload, when: Row) -> Iterator[tuple[str, Row]]:
-    for name, section in list_sections(payload):
-        if section.error is not None or section.incomplete is not None:
-            yield SECTION_ERRORS.name, (*when, sample.tier.value, name, section.error, section.incomplete)
+def _section_errors(sample: Sample, when: Row) -> list[Row]:
+    return [
+        (*when, sample.tier.value, name, section.error, section.incomplete)
+        for name, section in list_sections(sample.payload)
+        if section.error is not None or section.incomplete is not None
+    ]
 
 
-def _fast(payload: FastPayload, when: Row) -> Iterator[tuple[str, Row]]:
-    for pool in (payload.zfs_pools and payload.zfs_pools.pools) or ():
-        yield ZPOOL_SAMPLES.name, (*when, *_zpool(pool))
-        for position, (depth, vdev) in enumerate(_walk(pool.vdevs)):
-            yield VDEV_SAMPLES.name, (*when, pool.name, position, depth, *_vdev(vdev))
-    for storage in (payload.storage and payload.storage.storages) or ():
-        yield STORAGE_SAMPLES.name, (*when, *_storage(storage))
-    for guest in (payload.vms_runtime and payload.vms_runtime.vms) or ():
-        yield GUEST_SAMPLES.name, (*when, *_guest(guest))
+def _fast_rows(payload: FastPayload, when: Row) -> Rows:
+    pools = (payload.zfs_pools and payload.zfs_pools.pools) or ()
+    storages = (payload.storage and payload.storage.storages) or ()
+    guests = (payload.vms_runtime and payload.vms_runtime.vms) or ()
+    return {
+        ZPOOL_SAMPLES.name: [(*when, *_zpool(pool)) for pool in pools],
+        STORAGE_SAMPLES.name: [(*when, *_STORAGE(storage)) for storage in storages],
+        GUEST_SAMPLES.name: [(*when, *_GUEST(guest)) for guest in guests],
+    }
 
 
-def _medium(payload: MediumPayload, when: Row) -> Iterator[tuple[str, Row]]:
-    for dataset in (payload.zfs_datasets and payload.zfs_datasets.datasets) or ():
-        yield DATASET_SAMPLES.name, (*when, *_dataset(dataset))
-    for guest in (payload.vms_detail and payload.vms_detail.vms) or ():
-        yield GUEST_ADDRESSES.name, (*when, *_addresses(guest))
+def _medium_rows(payload: MediumPayload, when: Row) -> Rows:
+    datasets = (payload.zfs_datasets and payload.zfs_datasets.datasets) or ()
+    guests = (payload.vms_detail and payload.vms_detail.vms) or ()
+    return {
+        DATASET_SAMPLES.name: [(*when, *_dataset(dataset)) for dataset in datasets],
+        GUEST_ADDRESSES.name: [(*when, *_ADDRESSES(guest)) for guest in guests],
+    }
 
 
-def _host(host: HostSection) -> Row:
-    loads = (host.load1, host.load5, host.load15, host.cpu_percent)
-    amounts = (host.mem_used_bytes, host.mem_total_bytes, host.arc_bytes, host.uptime_seconds)
-    return (*loads, *map(_whole, amounts))
+def _slow_rows(payload: SlowPayload, when: Row) -> Rows:
+    system = payload.system_info
+    return {} if system is None or system.error is not None else {SYSTEM_SAMPLES.name: [(*when, *_SYSTEM(system))]}
 
 
 def _zpool(pool: Pool) -> Row:
     ended_at = scrub_end(pool)
+    redundancy = _fitting("redundancy_left", pool.redundancy_left)
+    scrubbed = ended_at and to_store(ended_at)
     return (
-        pool.name,
-        pool.health,
-        pool.capacity_percent,
-        pool.fragmentation_percent,
-        *map(_whole, (pool.size_bytes, pool.alloc_bytes, pool.free_bytes)),
-        *(pool.error_count, pool.data_error_count, pool.vdev_count, pool.degraded_vdev_count),
-        _fitting("redundancy_left", pool.redundancy_left),
-        ended_at and to_store(ended_at),
-        *_scan(pool.scan or Scan()),
+        *_POOL_SIZES(pool),
+        *_POOL_COUNTS(pool),
+        redundancy,
+        scrubbed,
+        *_scan(pool.scan or _NO_SCAN),
         len(pool.rebuilds),
     )
 
@@ -118,47 +133,15 @@ def _scan(scan: Scan) -> Row:
     return (scan.function, scan.state, scan.percent, scan.errors, ended_at and to_store(ended_at))
 
 
-def _walk(vdevs: tuple[Vdev, ...], depth: int = 0) -> Iterator[tuple[int, Vdev]]:
+def _walk(vdevs: tuple[Vdev, ...], depth: int) -> Iterator[tuple[int, Vdev]]:
     for vdev in vdevs:
         yield depth, vdev
         yield from _walk(vdev.children, depth + 1)
 
 
-def _vdev(vdev: Vdev) -> Row:
-    counts = (vdev.read_errors, vdev.write_errors, vdev.checksum_errors)
-    return (vdev.name, vdev.kind, vdev.vdev_class, vdev.state, *counts, vdev.was)
-
-
-def _storage(storage: Storage) -> Row:
-    return (storage.name, storage.type, _whole(storage.used_bytes), _whole(storage.total_bytes), storage.active)
-
-
-def _guest(guest: GuestRuntime) -> Row:
-    # Proxmox separates tags by semicolons too and allows none in a tag.
-    tags = None if guest.tags is None else ";".join(guest.tags)
-    amounts = map(_whole, (guest.mem_bytes, guest.maxmem_bytes, guest.uptime_seconds))
-    named = (guest.vmid, guest.type, guest.name, guest.status, guest.cpu_percent)
-    return (*named, *amounts, tags, guest.lock, guest.template)
-
-
 def _dataset(dataset: Dataset) -> Row:
-    amounts = (_whole(dataset.used_bytes), _whole(dataset.avail_bytes), dataset.snapshot_count)
+    amounts = (dataset.used_bytes, dataset.avail_bytes, dataset.snapshot_count)
     return (dataset.name, *amounts, _unix(dataset.newest_snapshot_unix), _unix(dataset.oldest_snapshot_unix))
-
-
-def _addresses(guest: GuestDetail) -> Row:
-    ips, macs = ((None if texts is None else list(texts)) for texts in (guest.ips, guest.macs))
-    return (guest.vmid, guest.type, guest.name, ips, macs)
-
-
-def _system(system: SystemSection) -> Row:
-    versions = (system.pve_version, system.zfs_version, system.kernel)
-    updates = (system.pending_updates, system.security_updates, system.reboot_required)
-    return (*versions, *updates, system.node, system.cluster)
-
-
-def _whole(amount: float | None) -> int | None:
-    return None if amount is None else int(amount)
 
 
 def _fitting(name: str, number: int | None) -> int | None:

@@ -15,6 +15,7 @@ Row = tuple[Any, ...]
 
 _ID, _AT, _BIG, _REAL, _TEXT, _FLAG = pa.int32(), pa.timestamp("us"), pa.int64(), pa.float64(), pa.string(), pa.bool_()
 _TEXTS = pa.list_(pa.string())
+_AMOUNT = pa.float64()  # as it is read; the column is BIGINT, and DuckDB rounds faster than Python
 _WHEN = {"host_id": _ID, "observed_at": _AT}
 
 
@@ -65,14 +66,14 @@ HOST_SAMPLES = _table(
     "INSERT INTO base.host_samples BY NAME FROM incoming",
     _WHEN
     | {"collected_at": _AT, "load1": _REAL, "load5": _REAL, "load15": _REAL, "cpu_percent": _REAL}
-    | {"mem_used_bytes": _BIG, "mem_total_bytes": _BIG, "arc_bytes": _BIG, "uptime_seconds": _BIG},
+    | {"mem_used_bytes": _AMOUNT, "mem_total_bytes": _AMOUNT, "arc_bytes": _AMOUNT, "uptime_seconds": _AMOUNT},
 )
 ZPOOL_SAMPLES = _table(
     "zpool_samples",
     "INSERT INTO base.zpool_samples BY NAME FROM incoming",
     _WHEN
     | {"pool": _TEXT, "health": _TEXT, "capacity_percent": _REAL, "fragmentation_percent": _REAL}
-    | {"size_bytes": _BIG, "alloc_bytes": _BIG, "free_bytes": _BIG, "error_count": _BIG, "data_error_count": _BIG}
+    | {"size_bytes": _AMOUNT, "alloc_bytes": _AMOUNT, "free_bytes": _AMOUNT, "error_count": _BIG, "data_error_count": _BIG}
     | {"vdev_count": _BIG, "degraded_vdev_count": _BIG, "redundancy_left": _BIG, "last_scrub_ended_at": _AT}
     | {"scan_function": _TEXT, "scan_state": _TEXT, "scan_percent": _REAL, "scan_errors": _BIG, "scan_ended_at": _AT}
     | {"rebuild_count": _BIG},
@@ -87,20 +88,20 @@ VDEV_SAMPLES = _table(
 STORAGE_SAMPLES = _table(
     "storage_samples",
     "INSERT INTO base.storage_samples BY NAME FROM incoming",
-    _WHEN | {"storage": _TEXT, "type": _TEXT, "used_bytes": _BIG, "total_bytes": _BIG, "active": _FLAG},
+    _WHEN | {"storage": _TEXT, "type": _TEXT, "used_bytes": _AMOUNT, "total_bytes": _AMOUNT, "active": _FLAG},
 )
 GUEST_SAMPLES = _table(
     "guest_samples",
     "INSERT INTO base.guest_samples BY NAME FROM incoming",
     _WHEN
-    | {"vmid": _BIG, "type": _TEXT, "name": _TEXT, "run_state": _TEXT, "cpu_percent": _REAL, "mem_bytes": _BIG}
-    | {"maxmem_bytes": _BIG, "uptime_seconds": _BIG, "tags": _TEXT, "lock": _TEXT, "template": _FLAG},
+    | {"vmid": _BIG, "type": _TEXT, "name": _TEXT, "run_state": _TEXT, "cpu_percent": _REAL, "mem_bytes": _AMOUNT}
+    | {"maxmem_bytes": _AMOUNT, "uptime_seconds": _AMOUNT, "tags": _TEXTS, "lock": _TEXT, "template": _FLAG},
 )
 DATASET_SAMPLES = _table(
     "dataset_samples",
     "INSERT INTO base.dataset_samples BY NAME FROM incoming",
     _WHEN
-    | {"dataset": _TEXT, "used_bytes": _BIG, "avail_bytes": _BIG, "snapshot_count": _BIG}
+    | {"dataset": _TEXT, "used_bytes": _AMOUNT, "avail_bytes": _AMOUNT, "snapshot_count": _BIG}
     | {"newest_snapshot_at": _AT, "oldest_snapshot_at": _AT},
 )
 GUEST_ADDRESSES = _table(

@@ -8,7 +8,7 @@ the same transaction, and what a crash left out is made from the stored samples 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,9 +16,11 @@ import duckdb
 import pyarrow as pa  # pyright: ignore[reportMissingTypeStubs]
 from duckdb import DuckDBPyConnection
 
+from proxmon.payload import Vdev
+from proxmon.samples import Sample
 from storage.intake import Stored
 from storage.reader import read_samples_after_progress
-from storage.rows import Rows, typed_rows
+from storage.rows import Rows, list_pools, typed_rows, vdev_rows
 from storage.tables import TYPED_TABLES, VDEV_SAMPLES, Row
 
 log = logging.getLogger(__name__)
@@ -26,7 +28,6 @@ log = logging.getLogger(__name__)
 # What a value that does not fit raises; everything else is the store's own trouble.
 POISON = (duckdb.ConversionException, duckdb.InvalidInputException, pa.ArrowInvalid, pa.ArrowTypeError, OverflowError)
 REPLAY_ROWS = 500
-_POOL = 2  # the position of the pool's name in a row of vdev_samples
 
 
 
@@ -35,13 +36,13 @@ class Tree:
     """The vdevs of a pool as they were last stored."""
 
     observed_at: datetime
-    rows: tuple[Row, ...]
+    vdevs: tuple[Vdev, ...]
 
     def is_told_by(self, known: Tree | None) -> bool:
         """Tell whether the known tree says the same, was stored on this day, and before this one."""
         return (
             known is not None
-            and known.rows == self.rows
+            and known.vdevs == self.vdevs
             and known.observed_at <= self.observed_at
             and known.observed_at.date() == self.observed_at.date()
         )
@@ -77,8 +78,8 @@ class TypedTables:
         trees = dict(self._trees)
         for entry in entries:
             for table, added in entry.rows.items():
-                chosen = _changed_trees(trees, entry, added) if table == VDEV_SAMPLES.name else added
-                rows.setdefault(table, []).extend(chosen)
+                rows.setdefault(table, []).extend(added)
+            rows.setdefault(VDEV_SAMPLES.name, []).extend(_changed_vdevs(trees, entry.sample))
         connection.execute("BEGIN")
         for table in TYPED_TABLES:
             table.append(connection, rows.get(table.name, ()))
@@ -98,16 +99,10 @@ def replay(connection: DuckDBPyConnection, typed: TypedTables) -> None:
         log.info("the typed rows of %d samples were made from their payloads", count)
 
 
-def _changed_trees(trees: Trees, entry: Stored, rows: Sequence[Row]) -> list[Row]:
-    """List the rows of the pools whose tree is another one than was last stored."""
-    chosen: list[Row] = []
-    pools: dict[str, list[Row]] = {}
-    for row in rows:
-        pools.setdefault(row[_POOL], []).append(row)
-    for pool, tree_rows in pools.items():
-        key = (entry.sample.host_id, pool)
-        tree = Tree(entry.sample.observed_at, tuple(row[_POOL:] for row in tree_rows))
+def _changed_vdevs(trees: Trees, sample: Sample) -> Iterator[Row]:
+    """Give the vdev rows of the pools whose tree is another one than was last stored, and remember it."""
+    for pool in list_pools(sample):
+        key, tree = (sample.host_id, pool.name), Tree(sample.observed_at, pool.vdevs)
         if not tree.is_told_by(trees.get(key)):
             trees[key] = tree
-            chosen += tree_rows
-    return chosen
+            yield from vdev_rows(sample, pool)

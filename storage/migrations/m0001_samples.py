@@ -50,7 +50,7 @@ CREATE TABLE base.storage_samples (
 );
 CREATE TABLE base.guest_samples (
     host_id INTEGER, observed_at TIMESTAMP, vmid BIGINT, type VARCHAR, name VARCHAR, run_state VARCHAR,
-    cpu_percent DOUBLE, mem_bytes BIGINT, maxmem_bytes BIGINT, uptime_seconds BIGINT, tags VARCHAR, lock VARCHAR,
+    cpu_percent DOUBLE, mem_bytes BIGINT, maxmem_bytes BIGINT, uptime_seconds BIGINT, tags VARCHAR[], lock VARCHAR,
     template BOOLEAN
 );
 CREATE TABLE base.dataset_samples (
