@@ -87,7 +87,10 @@ class Programs:
         """
         command = " ".join(argv[:2])
         key = tuple(argv[:2])
-        self._refuse_stuck(key, command)
+        one = self._stuck.get(key)
+        if one is not None and self._is_stuck(key):
+            seconds = round(time.monotonic() - one.started_at)
+            raise ProgramError(f"{command} has been stuck in the kernel for {seconds} s (process {one.process.pid})")
         running = self._start(argv)
         output = _Output(running, command, on_line, max_bytes)
         try:
@@ -109,18 +112,16 @@ class Programs:
 
     def stuck_commands(self) -> list[str]:
         """Return the commands that were abandoned and have not been let go by the kernel yet."""
+        for key in list(self._stuck):
+            self._is_stuck(key)
         return [" ".join(key) for key in list(self._stuck)]
 
-    def _refuse_stuck(self, key: tuple[str, ...], command: str) -> None:
+    def _is_stuck(self, key: tuple[str, ...]) -> bool:
         one = self._stuck.get(key)
-        if one is None:
-            return
-        if one.process.poll() is not None:
+        if one is not None and one.process.poll() is not None:
             self._stuck.pop(key, None)
-            log.info("%s is no longer stuck", command)
-            return
-        seconds = round(time.monotonic() - one.started_at)
-        raise ProgramError(f"{command} has been stuck in the kernel for {seconds} s (process {one.process.pid})")
+            log.info("%s is no longer stuck", " ".join(key))
+        return key in self._stuck
 
     def _start(self, argv: Sequence[str]) -> _Running:
         full_path = self.find(argv[0])
