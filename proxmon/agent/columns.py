@@ -19,6 +19,11 @@ def is_amount(field: str) -> bool:
     return field == "-" or units.parse_number(field) is not None or units.parse_decimal(field) is not None
 
 
+def is_name(field: str) -> bool:
+    """Return whether the field can be the name of a pool or a dataset."""
+    return field not in ("", "-")
+
+
 def read_rows(
     lines: Iterable[str], headings: Mapping[str, str], layouts: Iterable[Layout], checks: Checks
 ) -> Iterator[dict[str, str]]:
@@ -42,22 +47,28 @@ def read_rows(
             yield row
 
 
-def _fit(line: str, layouts: Iterable[Layout], checks: Checks) -> dict[str, str] | None:
-    by_tabs = [field.strip() for field in line.split("\t")]
-    by_blanks = [field.replace("\xa0", " ") for field in _BLANKS.split(units.join_dates(line).strip())]
-    for fields in (by_tabs, by_blanks) if len(by_tabs) > 1 else (by_blanks,):
-        for layout in layouts:
-            for candidate in (fields, _merge_name(fields, len(layout))):
-                if candidate and len(candidate) == len(layout) and _holds(candidate, layout, checks):
-                    return dict(zip(layout, candidate))
+def _fit(line: str, layouts: tuple[Layout, ...], checks: Checks) -> dict[str, str] | None:
+    for fields, layout in _readings(line, layouts):
+        if len(fields) == len(layout) and _holds(fields, layout, checks):
+            return dict(zip(layout, fields))
     return None
 
 
-def _merge_name(fields: list[str], count: int) -> list[str] | None:
-    # Below two columns every line of words would be a name.
+def _readings(line: str, layouts: tuple[Layout, ...]) -> Iterator[tuple[list[str], Layout]]:
+    """Yield the ways to split a line, the surest first: at tabs, at blanks, at blanks with some inside the name."""
+    if "\t" in line:
+        by_tabs = [field.strip() for field in line.split("\t")]
+        yield from ((by_tabs, layout) for layout in layouts)
+    by_blanks = [field.replace("\xa0", " ") for field in _BLANKS.split(units.join_dates(line).strip())]
+    yield from ((by_blanks, layout) for layout in layouts)
+    yield from ((_merge_name(by_blanks, len(layout)), layout) for layout in layouts)
+
+
+def _merge_name(fields: list[str], count: int) -> list[str]:
+    # With one column every line of words would be a name.
     surplus = len(fields) - count
     if surplus < 1 or count < 2:
-        return None
+        return []
     return [" ".join(fields[: surplus + 1]), *fields[surplus + 1 :]]
 
 

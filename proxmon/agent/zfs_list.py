@@ -71,6 +71,7 @@ def _is_creation(field: str) -> bool:
 
 
 _CHECKS: columns.Checks = {
+    "name": columns.is_name,
     "type": lambda field: field in _TYPES,
     "creation": _is_creation,
     "createtxg": lambda field: units.parse_number(field) is not None,

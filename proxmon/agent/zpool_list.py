@@ -53,6 +53,7 @@ _LAYOUTS = tuple(
     )
 )
 _CHECKS: columns.Checks = {
+    "name": columns.is_name,
     "health": lambda field: field in _STATES,
     **{column: columns.is_amount for column in _HEADINGS.values() if column.endswith(("_bytes", "_percent", "_ratio"))},
 }
