@@ -1,0 +1,84 @@
+"""What each simulated host is there to show, and when its trouble comes and goes.
+
+Moments are counted in seconds from the start of the demo. From then on troubles come in short rounds, so that who
+watches sees them change within minutes; before it, in the past, each happened once and as slowly as in real life.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from proxmon.demo.noise import DAY_SECONDS, HOUR_SECONDS, unit
+
+
+class Role(StrEnum):
+    """The part that a host plays."""
+
+    STEADY = "steady"
+    UNSCRUBBED = "unscrubbed"
+    FAILING = "failing"
+    FILLING = "filling"
+    SILENT = "silent"
+    FULL = "full"
+    NEGLECTED = "neglected"
+    STUCK = "stuck"
+    ADRIFT = "adrift"
+
+
+# The first eight hosts show everything; of the others most have nothing to tell, as in a real fleet.
+PLANNED = (
+    Role.UNSCRUBBED,
+    Role.FAILING,
+    Role.FILLING,
+    Role.SILENT,
+    Role.FULL,
+    Role.NEGLECTED,
+    Role.STUCK,
+    Role.ADRIFT,
+)
+TROUBLED_SHARE = 0.12
+LONGEST_ROUND_SECONDS = 480.0
+
+
+def role_of(index: int) -> Role:
+    """Return the part of a host."""
+    if index < len(PLANNED):
+        return PLANNED[index]
+    chance = unit("role", index) / TROUBLED_SHARE
+    return PLANNED[int(chance * len(PLANNED))] if chance < 1 else Role.STEADY
+
+
+def stagger_seconds(index: int) -> float:
+    """Return how far a host is ahead in its rounds, so that a large fleet does not move in step."""
+    return 0.0 if index < len(PLANNED) else unit("stagger", index) * LONGEST_ROUND_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class Rounds:
+    """When a trouble is there: from ``first`` to ``last`` of each round, and once in the past."""
+
+    period: float
+    first: float
+    last: float
+    past_days: float
+    past_hours: float
+
+    def is_on(self, seconds: float, stagger: float = 0.0) -> bool:
+        """Tell whether the trouble is there so many seconds after the start, or before it when negative."""
+        if seconds < 0:
+            return 0 <= seconds + self.past_days * DAY_SECONDS < self.past_hours * HOUR_SECONDS
+        return self.first <= (seconds + stagger) % self.period < self.last
+
+
+# The rounds are laid so that at any moment one of the first eight hosts has no trouble and nothing unknown.
+TROUBLES = {
+    Role.SILENT: Rounds(period=300, first=8, last=240, past_days=6, past_hours=4),
+    Role.STUCK: Rounds(period=240, first=0, last=70, past_days=15, past_hours=2),
+    Role.ADRIFT: Rounds(period=300, first=80, last=200, past_days=21, past_hours=20),
+}
+
+
+def is_troubled(index: int, role: Role, seconds: float) -> bool:
+    """Tell whether the host plays that part and its trouble is there now."""
+    return role_of(index) is role and TROUBLES[role].is_on(seconds, stagger_seconds(index))

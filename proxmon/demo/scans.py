@@ -1,0 +1,83 @@
+"""Scrubs and resilvers of a simulated pool: which one was the last, and how far it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from proxmon.demo.failures import DiskFailure
+from proxmon.demo.noise import HOUR_SECONDS, between
+
+# Debian's cron job scrubs on the second Sunday of each month at 00:24.
+SCRUB_START = timedelta(minutes=24)
+SUNDAY = 6
+Json = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """One scrub or resilver, in Unix seconds."""
+
+    function: str
+    starts_at: float
+    ends_at: float
+
+    def row(self, now: float) -> Json:
+        """Return the scan in the contract's form."""
+        is_running = now < self.ends_at
+        percent = 100 * (now - self.starts_at) / (self.ends_at - self.starts_at)
+        return {
+            "function": self.function,
+            "state": "scanning" if is_running else "finished",
+            "percent": round(percent, 2) if is_running else None,
+            "errors": None if is_running else 0,
+            "start_at": iso(self.starts_at) if is_running else None,
+            "end_at": None if is_running else iso(self.ends_at),
+        }
+
+
+def last_scan(
+    index: int, pool: str, now: float, begins_at: float, failures: list[DiskFailure], *, is_scrubbed: bool
+) -> Scan | None:
+    """Return the pool's last scan, or None when it never had one."""
+    scans = list(_resilvers(index, pool, begins_at, failures))
+    if is_scrubbed:
+        scans.append(monthly_scrub(index, pool, now))
+    return max((scan for scan in scans if scan.starts_at <= now), key=lambda scan: scan.starts_at, default=None)
+
+
+def monthly_scrub(index: int, pool: str, now: float) -> Scan:
+    """Return the scrub that the host's cron job began last."""
+    today = datetime.fromtimestamp(now, UTC)
+    started = second_sunday(today.year, today.month) + SCRUB_START
+    if started > today:
+        last_month = today.replace(day=1) - timedelta(days=1)
+        started = second_sunday(last_month.year, last_month.month) + SCRUB_START
+    starts_at = started.timestamp()
+    return Scan("scrub", starts_at, starts_at + scrub_seconds(index, pool))
+
+
+def scrub_seconds(index: int, pool: str) -> float:
+    """Return how long a scrub of the pool takes: minutes on its boot disks, hours on hard disks."""
+    fewest, most = (0.1, 0.6) if pool == "rpool" else (3, 14)
+    return HOUR_SECONDS * between(fewest, most, "scrub", index, pool)
+
+
+def second_sunday(year: int, month: int) -> datetime:
+    """Return the start of the second Sunday of a month, in UTC."""
+    first = datetime(year, month, 1, tzinfo=UTC)
+    return first + timedelta(days=(SUNDAY - first.weekday()) % 7 + 7)
+
+
+def iso(unix: float) -> str:
+    """Write a moment as the agent does: ISO 8601 in UTC, in whole seconds."""
+    return datetime.fromtimestamp(int(unix), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _resilvers(index: int, pool: str, begins_at: float, failures: list[DiskFailure]) -> Iterator[Scan]:
+    for failure in failures:
+        yield Scan("resilver", begins_at + failure.replaced_at, begins_at + failure.healed_at)
+        if failure.verified_from is not None:
+            starts_at = begins_at + failure.verified_from
+            yield Scan("scrub", starts_at, starts_at + scrub_seconds(index, pool))
