@@ -1,0 +1,69 @@
+"""The bus: listeners are told at once, then coalesced, and never after they left."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from proxmon.bus import Bus, Changes
+
+
+def run(story: object) -> None:
+    asyncio.run(story())  # pyright: ignore
+
+
+def test_a_change_is_told_at_once() -> None:
+    async def story() -> None:
+        bus, told = Bus(), asyncio.Queue[Changes]()
+        bus.subscribe(told.put_nowait)
+        bus.publish(Changes(frozenset({1})))
+        assert (await asyncio.wait_for(told.get(), 1)).host_ids == {1}
+
+    run(story)
+
+
+def test_changes_within_the_spacing_are_told_together() -> None:
+    async def story() -> None:
+        bus, told = Bus(), asyncio.Queue[Changes]()
+        bus.subscribe(told.put_nowait, spacing_seconds=0.05)
+        bus.publish(Changes(frozenset({1})))
+        await told.get()
+        for host_id in (2, 3):
+            bus.publish(Changes(frozenset({host_id})))
+        bus.publish(Changes(is_tick=True))
+        assert await asyncio.wait_for(told.get(), 1) == Changes(frozenset({2, 3}), is_tick=True)
+        assert told.empty()
+
+    run(story)
+
+
+def test_who_left_is_told_nothing_more_and_may_leave_twice() -> None:
+    async def story() -> None:
+        bus, told = Bus(), asyncio.Queue[Changes]()
+        leave = bus.subscribe(told.put_nowait)
+        bus.publish(Changes(frozenset({1})))
+        leave()
+        leave()
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert told.empty()
+        assert len(bus) == 0
+
+    run(story)
+
+
+def test_a_failing_listener_does_not_stop_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    async def story() -> None:
+        bus, told = Bus(), asyncio.Queue[Changes]()
+
+        def fail(changes: Changes) -> None:
+            raise RuntimeError("broken page")
+
+        bus.subscribe(fail)
+        bus.subscribe(told.put_nowait)
+        bus.publish(Changes(frozenset({1})))
+        await asyncio.wait_for(told.get(), 1)
+
+    run(story)
+    assert "A listener of the bus failed" in caplog.text
