@@ -127,6 +127,8 @@ def parse_time(text: str) -> datetime:
 
 
 def _decode(body: bytes) -> WireMessage:
+    if not body.lstrip().startswith(b"{"):
+        raise UnreadableError("Send the message as one JSON object.")
     try:
         body.decode()
         return msgspec.json.decode(body, type=WireMessage)
