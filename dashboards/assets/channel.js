@@ -1,0 +1,19 @@
+// Connects the page's parts (page.js) with the server: messages come in and go out through two queues of the window.
+export function render({ model }) {
+  const queues = (window.proxmonQueues ??= { inbox: [], outbox: [] });
+  model.on("msg:custom", (event) => {
+    queues.inbox.push(...(event.data ?? event));
+    document.dispatchEvent(new Event("proxmon:inbox"));
+  });
+  const flush = () => {
+    for (const message of queues.outbox.splice(0)) model.send_msg(message);
+  };
+  document.addEventListener("proxmon:outbox", flush);
+  flush();
+  for (const bokeh of window.Bokeh?.documents ?? []) {
+    bokeh.on_event("connection_lost", () => document.dispatchEvent(new Event("proxmon:lost")));
+  }
+  const nothing = document.createElement("span");
+  nothing.hidden = true;
+  return nothing;
+}

@@ -1,0 +1,64 @@
+// Server-rendered sections: new HTML is merged into the old, so that focus, scrolling and opened details stay.
+import { countAll } from "./clock.js";
+
+export function mount() {
+  countAll();
+  return ({ html }) => {
+    for (const [name, text] of Object.entries(html)) merge(name, text);
+    for (const waiting of document.querySelectorAll("[data-loading]")) waiting.remove();
+    for (const loaded of document.querySelectorAll("[data-loaded]")) loaded.hidden = false;
+  };
+}
+
+function merge(name, text) {
+  const place = document.querySelector(`[data-html="${name}"]`);
+  if (!place) return;
+  const template = document.createElement("template");
+  template.innerHTML = text;
+  mergeChildren(place, template.content);
+  countAll(place);
+}
+
+function mergeChildren(place, wanted) {
+  const keyed = new Map([...place.children].filter((child) => child.dataset.key).map((child) => [child.dataset.key, child]));
+  let old = place.firstChild;
+  for (const next of [...wanted.childNodes]) {
+    const match = next.dataset?.key ? keyed.get(next.dataset.key) : isAlike(old, next) ? old : null;
+    if (!match) {
+      place.insertBefore(next, old);
+      continue;
+    }
+    if (match === old) old = old.nextSibling;
+    else place.insertBefore(match, old);
+    mergeNode(match, next);
+  }
+  while (old) {
+    const rest = old.nextSibling;
+    old.remove();
+    old = rest;
+  }
+}
+
+function isAlike(old, next) {
+  return old?.nodeType === next.nodeType && old.nodeName === next.nodeName && !old.dataset?.key;
+}
+
+function mergeNode(old, next) {
+  if (old.nodeType !== Node.ELEMENT_NODE) {
+    if (old.data !== next.data) old.data = next.data;
+    return;
+  }
+  mergeAttributes(old, next);
+  // A time counts by itself; its text is the browser's.
+  if (!("since" in next.dataset)) mergeChildren(old, next);
+}
+
+function mergeAttributes(old, next) {
+  for (const { name, value } of next.attributes) {
+    if (name !== "open" && old.getAttribute(name) !== value) old.setAttribute(name, value);
+  }
+  for (const { name } of [...old.attributes]) {
+    const isOurs = name === "open" || (name === "title" && "since" in old.dataset);
+    if (!next.hasAttribute(name) && !isOurs) old.removeAttribute(name);
+  }
+}

@@ -1,0 +1,73 @@
+"""The findings of a host as its page lists them: every rule, the worst first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dashboards.formats import plain, unix
+from dashboards.newest import Newest
+from dashboards.wording import finding_words, rule_label
+from proxmon.findings import SEVERITY, Detail, Finding, Verdict
+from proxmon.rules.words import number
+
+# A rule may judge hundreds of datasets: what failed is listed first, and the rest is counted.
+MOST_DETAILS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class FindingRow:
+    """One rule's result, ready for the template."""
+
+    rule: str
+    label: str
+    verdict: str
+    kind: str
+    before: str
+    after: str
+    since: float | None
+    value: str
+    threshold: str
+    clears_when: str
+    observed: float | None
+    details: tuple[Detail, ...]
+    details_left: int
+
+
+def finding_rows(newest: Newest) -> list[FindingRow]:
+    """List the findings, the worst first; equal ones keep the rules' order."""
+    found = sorted(newest.judged.status.findings, key=lambda finding: SEVERITY[finding.verdict])
+    return [_row(newest, finding) for finding in found]
+
+
+def _row(newest: Newest, finding: Finding) -> FindingRow:
+    words = finding_words(newest.judged, finding)
+    before, after = words.parts
+    details = sorted(finding.details, key=lambda detail: SEVERITY[detail.verdict])
+    return FindingRow(
+        rule=finding.rule,
+        label=rule_label(finding.rule),
+        verdict=finding.verdict.value,
+        kind=_kind(finding.verdict),
+        before=before,
+        after=after,
+        since=unix(words.since),
+        value=_value(finding),
+        threshold=finding.threshold,
+        clears_when=finding.clears_when,
+        observed=unix(finding.observed_at),
+        details=tuple(details[:MOST_DETAILS]) if len(details) > 1 else (),
+        details_left=max(0, len(details) - MOST_DETAILS),
+    )
+
+
+def _kind(verdict: Verdict) -> str:
+    return verdict.value if verdict in (Verdict.OK, Verdict.UNKNOWN) else "failed"
+
+
+def _value(finding: Finding) -> str:
+    # What the connection measures is the age of the newest sample, which counts on beside it.
+    if finding.rule == "offline" or finding.value is None:
+        return ""
+    if isinstance(finding.value, str):
+        return finding.value
+    return f"{number(finding.value)} {finding.unit}".strip() if finding.unit else plain(finding.value)

@@ -1,0 +1,86 @@
+"""The page of one host: everything it says about itself, and why its light has its colour."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import param
+from markupsafe import Markup
+
+from dashboards.components import Message, Rows, table_part
+from dashboards.host_tables import DATASET_COLUMNS, GUEST_COLUMNS, dataset_rows, guest_rows
+from dashboards.live import Page
+from dashboards.sections import SECTIONS, render_section
+from proxmon.board import JudgedHost
+from proxmon.bus import Changes
+
+
+class HostPage(Page):
+    """One host in sections; a change sends the sections and the table rows that differ."""
+
+    host_name: str = param.String(doc="The host's name, as the address has it.")  # pyright: ignore[reportAssignmentType]
+
+    template_name: ClassVar[str] = "host.html"
+
+    def __init__(self, **params: Any) -> None:
+        super().__init__(**params)
+        self._judged: JudgedHost | None = None
+        self._html: dict[str, Markup] = {}
+        self._datasets, self._guests = Rows(), Rows()
+
+    @property
+    def title(self) -> str:
+        """Return the host's name."""
+        return self.host_name
+
+    @property
+    def crumbs(self) -> list[tuple[str, str]]:
+        """Return the way over the overview to this host."""
+        return [("/", "Overview"), (f"/hosts/{self.host_name}", self.host_name)]
+
+    def context(self) -> dict[str, object]:
+        """Return the sections as they are now; those of a past moment come when they are loaded."""
+        judged = self._find()
+        html = self._sections(judged) if judged else dict.fromkeys(SECTIONS, Markup(""))
+        datasets, guests = self._rows(judged) if judged else ([], [])
+        self._judged, self._html = judged, html
+        self._datasets, self._guests = Rows(datasets), Rows(guests)
+        return {
+            "html": html,
+            "is_loading": judged is None,
+            "datasets": table_part("datasets", DATASET_COLUMNS, datasets, sort=["name", 1], page=100, filter="datasets"),
+            "guests": table_part("guests", GUEST_COLUMNS, guests, sort=["vmid", 1], page=100),
+        }
+
+    def refresh(self, changes: Changes | None) -> Iterator[Message]:
+        """Give the sections and rows that differ from what the browser shows."""
+        judged = self._find()
+        if judged is None:
+            yield {"to": "leave", "address": f"/?missing={self.host_name}"}
+        elif judged is not self._judged:
+            self._judged = judged
+            yield from self._differing(judged)
+
+    def _find(self) -> JudgedHost | None:
+        return self.board.find_named(self.host_name) if self.board is not None else None
+
+    def _sections(self, judged: JudgedHost) -> dict[str, Markup]:
+        newest = self.newest(judged)
+        return {name: render_section(name, newest) for name in SECTIONS}
+
+    def _rows(self, judged: JudgedHost) -> tuple[list[Message], list[Message]]:
+        newest = self.newest(judged)
+        return dataset_rows(newest), guest_rows(newest)
+
+    def _differing(self, judged: JudgedHost) -> Iterator[Message]:
+        html = self._sections(judged)
+        changed = {name: text for name, text in html.items() if self._html.get(name) != text}
+        self._html = html
+        if changed:
+            yield {"to": "sections", "html": {name: str(text) for name, text in changed.items()}}
+        datasets, guests = self._rows(judged)
+        for name, shown, rows in (("datasets", self._datasets, datasets), ("guests", self._guests, guests)):
+            message = shown.replace(rows)
+            if message:
+                yield {"to": name, **message}

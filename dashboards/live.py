@@ -1,0 +1,150 @@
+"""What all pages share: the moment they show, and how changes reach the open page."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any, ClassVar
+
+import panel as pn
+import param
+from markupsafe import Markup
+from panel.io.document import unlocked
+from panel.io.state import set_curdoc
+
+from dashboards.components import Channel, Message
+from dashboards.formats import clock_text, unix
+from dashboards.newest import Newest
+from proxmon.board import Board, JudgedHost, PastBoard
+from proxmon.bus import Changes
+from proxmon.context import Monitor
+from proxmon.errors import ProxmonError
+from proxmon.samples import parse_time
+
+log = logging.getLogger(__name__)
+
+# A page that hears nothing for 20 s asks whether the server is still there (link.js).
+BEAT_SECONDS = 5.0
+
+
+class Page(pn.viewable.Viewer):
+    """A page of the monitor, live or as of a past moment.
+
+    A live page has its board at once; a past one loads it when the browser is connected. Both are then read alike.
+    """
+
+    monitor: Monitor = param.Parameter(doc="The running monitor.")  # pyright: ignore[reportAssignmentType]
+    at: datetime | None = param.Date(default=None, doc="The past moment shown; None shows the present.")  # pyright: ignore[reportAssignmentType]
+
+    template_name: ClassVar[str]
+    nav: ClassVar[str] = "/"
+    has_past: ClassVar[bool] = True
+
+    def __init__(self, **params: Any) -> None:
+        super().__init__(**params)
+        self.channel = Channel()
+        self.channel.on_msg(self._received)
+        self.board: Board | PastBoard | None = self.monitor.board if self.at is None else None
+        self._unsubscribe: Callable[[], None] | None = None
+        self._document: Any = None
+        self._beat_at = 0.0
+
+    def __panel__(self) -> Channel:
+        return self.channel
+
+    @property
+    def title(self) -> str:
+        """Return the page's name, as the browser's tab shows it."""
+        raise NotImplementedError
+
+    @property
+    def crumbs(self) -> list[tuple[str, str]]:
+        """Return the way to this page as addresses and labels."""
+        return [(self.nav, self.title)]
+
+    @property
+    def now(self) -> datetime:
+        """Return the moment that the page shows."""
+        return self.at or self.monitor.clock()
+
+    def newest(self, judged: JudgedHost) -> Newest:
+        """Return a host's newest samples at the page's moment."""
+        return Newest(judged, self.monitor.settings.rules, self.now)
+
+    def context(self) -> dict[str, object]:
+        """Return what the page's template shows first."""
+        raise NotImplementedError
+
+    def refresh(self, changes: Changes | None) -> Iterator[Message]:
+        """Give the messages that bring the browser up to date; without changes, compare everything."""
+        raise NotImplementedError
+
+    async def receive(self, message: Message) -> None:
+        """Take a message from the browser."""
+
+    def attach(self) -> None:
+        """Start when the browser is connected and stop when the session ends."""
+        self._document = pn.state.curdoc
+        pn.state.onload(self._start)
+        self._document.on_session_destroyed(self._stop)
+
+    async def _start(self) -> None:
+        if self.at is not None:
+            await self._load(self.at)
+        self._push(None)
+        self._unsubscribe = self.monitor.bus.subscribe(self._push)
+
+    async def _load(self, at: datetime) -> None:
+        try:
+            self.board = await self.monitor.past(at)
+        except ProxmonError as error:
+            self._send([{"to": "notice", "text": str(error), "kind": "critical"}])
+
+    async def _received(self, event: Any) -> None:
+        if isinstance(event.data, dict):
+            await self.receive(event.data)
+
+    def _stop(self, _session: object) -> None:
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+
+    def _push(self, changes: Changes | None) -> None:
+        is_still = self.at is not None and changes is not None
+        self._send([*self._beat(changes), *(() if is_still or self.board is None else self.refresh(changes))])
+
+    def _beat(self, changes: Changes | None) -> Iterator[Message]:
+        now = unix(self.monitor.clock()) or 0.0
+        if changes is None or now - self._beat_at >= BEAT_SECONDS:
+            self._beat_at = now
+            yield {"to": "link", "now": now}
+
+    def _send(self, messages: list[Message]) -> None:
+        if messages:
+            with set_curdoc(self._document), unlocked():
+                self.channel.send(messages)
+
+
+def read_moment(monitor: Monitor) -> tuple[datetime | None, str]:
+    """Return the past moment that the address asks for, and a sentence when it cannot be read."""
+    text = argument("at")
+    if not text:
+        return None, ""
+    try:
+        at = parse_time(text.replace(" ", "+"))
+    except (ValueError, OverflowError):
+        return None, f"“{text[:40]}” is no time; this is the present. Write it as 2026-11-20T03:12Z."
+    if at >= monitor.clock():
+        return None, f"{clock_text(at)} has not come yet; this is the present."
+    return at, ""
+
+
+def argument(name: str) -> str:
+    """Return an argument of the page's address, empty when it is not there."""
+    values = (pn.state.session_args or {}).get(name, [b""])
+    return values[0].decode(errors="replace")[:500]
+
+
+def document_notice(text: str) -> Markup:
+    """Return a sentence that stands above the page's content; empty text gives nothing."""
+    return Markup('<p class="notice" role="status">{}</p>').format(text) if text else Markup("")

@@ -1,0 +1,79 @@
+"""The overview: every host as a card, the worst first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, ClassVar
+
+from dashboards.cards import Card, Cards, cards_of, changed_fields
+from dashboards.components import Message, Part
+from dashboards.live import Page, argument
+from proxmon.board import Board, PastBoard
+from proxmon.bus import Changes
+
+
+class OverviewPage(Page):
+    """All hosts with their status, filtered in the browser; changes are sent by host and field."""
+
+    template_name: ClassVar[str] = "overview.html"
+
+    def __init__(self, **params: Any) -> None:
+        super().__init__(**params)
+        self._shown: dict[int, Card] = {}
+
+    @property
+    def title(self) -> str:
+        """Return the page's name."""
+        return "Overview"
+
+    def context(self) -> dict[str, object]:
+        """Return the cards as they are now; those of a past moment come when they are loaded."""
+        if self.board is not None:
+            self._shown = dict(self._cards(self.board))
+        state = {
+            "cards": list(self._shown.values()),
+            "loading": self.board is None,
+            "query": argument("q"),
+            "status": argument("status"),
+        }
+        return {"cards": Part("cards", "host-grid.js", state)}
+
+    def refresh(self, changes: Changes | None) -> Iterator[Message]:
+        """Give one message with the fields that differ from what the browser shows."""
+        board = self.board
+        assert board is not None
+        is_all = changes is None or changes.is_fleet_changed
+        message = self._compare_all(board) if is_all else self._compare(board, changes.host_ids)
+        if message or changes is None:
+            yield {"to": "cards", **message}
+
+    def _cards(self, board: Board | PastBoard) -> Iterator[tuple[int, Card]]:
+        cards, now = self._made(board), self.now
+        for judged in board.list_hosts():
+            yield judged.id, cards.get(judged, now)
+
+    def _made(self, board: Board | PastBoard) -> Cards:
+        return cards_of(board, self.monitor.settings.rules)
+
+    def _compare_all(self, board: Board | PastBoard) -> Message:
+        current = dict(self._cards(board))
+        gone = [host_id for host_id in self._shown if host_id not in current]
+        for host_id in gone:
+            del self._shown[host_id]
+            self._made(board).forget(host_id)
+        return _message(self._take(current), gone)
+
+    def _compare(self, board: Board | PastBoard, host_ids: Iterable[int]) -> Message:
+        cards, now = self._made(board), self.now
+        found = ((host_id, board.find(host_id)) for host_id in host_ids)
+        return _message(self._take({host_id: cards.get(one, now) for host_id, one in found if one is not None}), [])
+
+    def _take(self, current: dict[int, Card]) -> list[Card]:
+        """Remember the cards as shown and return what differed."""
+        differing = [changed_fields(self._shown.get(host_id, {}), card) for host_id, card in current.items()]
+        self._shown.update(current)
+        return [fields for fields in differing if fields]
+
+
+def _message(put: list[Card], remove: list[int]) -> Message:
+    return {name: value for name, value in (("put", put), ("remove", remove)) if value}

@@ -1,0 +1,69 @@
+"""The table of pages: which path shows which page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+import panel as pn
+
+from dashboards.admin import AdminPage
+from dashboards.guests import GuestsPage
+from dashboards.host import HostPage
+from dashboards.live import Page, argument, read_moment
+from dashboards.overview import OverviewPage
+from dashboards.shell import NAME, page_template
+from proxmon.context import Monitor
+
+
+@dataclass(frozen=True, slots=True)
+class PageSpec:
+    """A page: its path, with parameters in braces as Panel's router reads them, and how it is made."""
+
+    path: str
+    title: str
+    make: Callable[[Monitor], pn.Template]
+
+
+def overview(monitor: Monitor) -> pn.Template:
+    """Return the overview."""
+    missing = argument("missing")
+    return _page(OverviewPage, monitor, f"There is no host “{missing}”." if missing else "")
+
+
+def host(monitor: Monitor) -> pn.Template:
+    """Return the page of the host that the address names."""
+    return _page(HostPage, monitor, host_name=unquote(pn.state.route_params["name"]))
+
+
+def guests(monitor: Monitor) -> pn.Template:
+    """Return the search over all guests."""
+    return _page(GuestsPage, monitor, query=argument("q"))
+
+
+def admin(monitor: Monitor) -> pn.Template:
+    """Return the administration of hosts, which has no past."""
+    return page_template(AdminPage(monitor=monitor))
+
+
+def _page(kind: type[Page], monitor: Monitor, notice: str = "", **params: str) -> pn.Template:
+    at, problem = read_moment(monitor)
+    return page_template(kind(monitor=monitor, at=at, **params), notice or problem)
+
+
+PAGES: tuple[PageSpec, ...] = (
+    PageSpec("/", f"Overview · {NAME}", overview),
+    PageSpec("/hosts/{name}", f"Host · {NAME}", host),
+    PageSpec("/vms", f"Guests · {NAME}", guests),
+    PageSpec("/admin/hosts", f"Hosts · {NAME}", admin),
+)
+
+
+def page_function(spec: PageSpec, monitor: Monitor) -> Callable[[], pn.Template]:
+    """Return the function without arguments that Panel calls for every visit."""
+
+    def make() -> pn.Template:
+        return spec.make(monitor)
+
+    return make

@@ -1,0 +1,167 @@
+"""The server-rendered sections of a host's page: what each template is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from markupsafe import Markup
+
+from dashboards.findings import finding_rows
+from dashboards.formats import decimal, duration, percent, plain, share, size, unix
+from dashboards.newest import Newest
+from dashboards.templating import render
+from dashboards.zpools import zpool_views
+from proxmon.guests import list_guests
+from proxmon.payload import Tier
+
+Context = dict[str, Any]
+
+
+def head(newest: Newest) -> Context:
+    """Return name, status and identity of the host."""
+    status, host = newest.judged.status, newest.judged.snapshot
+    system = newest.system
+    facts = [
+        f"PVE {system.pve_version}" if system.pve_version else None,
+        f"node {system.node}" if system.node and system.node != host.host.name else None,
+        f"cluster {system.cluster}" if system.cluster else None,
+    ]
+    return {
+        "host_name": host.host.name,
+        "status": status.status.value,
+        "unknown_count": 0 if newest.is_offline else status.unknown_count,
+        "seen": unix(host.last_seen_at),
+        "facts": [fact for fact in facts if fact],
+    }
+
+
+def findings(newest: Newest) -> Context:
+    """Return every rule's result, the worst first."""
+    rows = finding_rows(newest)
+    return {"rows": rows, "counts": {kind: sum(row.kind == kind for row in rows) for kind in ("failed", "unknown", "ok")}}
+
+
+def metrics(newest: Newest) -> Context:
+    """Return load, CPU, memory with the ARC apart, and uptime."""
+    host = newest.host
+    total, used, arc = host.mem_total_bytes, host.mem_used_bytes, host.arc_bytes
+    arc_share = share(arc, total)
+    used_share = share(used, total)
+    apart = None if used_share is None else max(0.0, used_share - (arc_share or 0.0))
+    return {
+        "note": note(newest, Tier.FAST, "host"),
+        "is_known": newest.fast.host is not None and host.error is None,
+        "host": host,
+        "memory_percent": used_share,
+        "arc_percent": arc_share,
+        "apart_percent": apart,
+        "apart_bytes": None if used is None else max(0.0, used - (arc or 0.0)),
+        "free_bytes": None if used is None or total is None else max(0.0, total - used),
+    }
+
+
+def zpools(newest: Newest) -> Context:
+    """Return the pools with their vdevs."""
+    return {"note": note(newest, Tier.FAST, "zfs_pools"), "pools": zpool_views(newest)}
+
+
+def storages(newest: Newest) -> Context:
+    """Return the Proxmox storages, the fullest first among the active ones."""
+    listed = newest.storages.storages
+    shares = [(one, share(one.used_bytes, one.total_bytes)) for one in listed or ()]
+    ordered = sorted(shares, key=lambda pair: (pair[0].active is False, -(pair[1] or 0.0), pair[0].name))
+    return {"note": note(newest, Tier.FAST, "storage"), "storages": ordered, "is_known": listed is not None}
+
+
+def snapshots(newest: Newest) -> Context:
+    """Return how many snapshots there are; the datasets themselves are a keyed table."""
+    datasets = newest.datasets.datasets
+    counts = [one.snapshot_count for one in datasets or () if one.snapshot_count is not None]
+    return {
+        "note": note(newest, Tier.MEDIUM, "zfs_datasets"),
+        "datasets": None if datasets is None else len(datasets),
+        "snapshots": sum(counts) if counts else None,
+        "unknown_pools": newest.datasets.unknown_pools,
+    }
+
+
+def guests(newest: Newest) -> Context:
+    """Return how many guests run; the guests themselves are a keyed table."""
+    listed = list_guests(newest.judged)
+    is_known = bool(newest.fast.vms_runtime and newest.fast.vms_runtime.vms is not None)
+    return {
+        "note": note(newest, Tier.FAST, "vms_runtime"),
+        "addresses_note": None if newest.is_offline else note(newest, Tier.MEDIUM, "vms_detail"),
+        "all": len(listed) if is_known or listed else None,
+        "running": None if newest.is_offline else sum(one.run_state == "running" for one in listed),
+    }
+
+
+def system(newest: Newest) -> Context:
+    """Return versions, pending work, and the agent with what it costs."""
+    sample = newest.judged.snapshot.newest_sample
+    return {
+        "note": note(newest, Tier.SLOW, "system_info"),
+        "system": newest.system,
+        "agent_version": sample.agent_version if sample else None,
+        "clock_offset": sample.clock_offset_seconds if sample else None,
+        "tiers": [_tier(newest, tier) for tier in Tier],
+        "costs": agent_costs(newest),
+    }
+
+
+def _tier(newest: Newest, tier: Tier) -> Context:
+    sample = newest.sample(tier)
+    every = duration(sample.interval_seconds) if sample else None
+    return {"name": tier.value, "fresh": unix(sample.fresh_at) if sample else None, "every": every}
+
+
+def agent_costs(newest: Newest) -> list[tuple[str, str]]:
+    """List what the agent says it costs itself, in its own names: the payload's section ``agent``."""
+    sample = newest.sample(Tier.FAST)
+    told = msgspec.json.decode(sample.raw).get("agent") if sample else None
+    items: list[tuple[str, Any]] = list(told.items()) if isinstance(told, dict) else []
+    return [_cost(name, value) for name, value in items if isinstance(value, int | float | str) and name != "version"]
+
+
+def _cost(name: str, value: float | str) -> tuple[str, str]:
+    for suffix, shown in (("_bytes", size), ("_seconds", _seconds), ("_percent", percent)):
+        if name.endswith(suffix) and not isinstance(value, str):
+            return name.removesuffix(suffix).replace("_", " "), shown(value)
+    return name.replace("_", " "), plain(value)
+
+
+def _seconds(value: float) -> str:
+    return f"{decimal(value)} s" if value < 100 else duration(value)
+
+
+def note(newest: Newest, tier: Tier, section: str) -> Context | None:
+    """Return why a section is missing, or that it is only the last known; None when it is current."""
+    sample = newest.sample(tier)
+    found = getattr(sample.payload, section) if sample else None
+    if found is None or found.error is not None:
+        return {"kind": "missing", "text": newest.why_missing(tier, section) or "", "since": None}
+    if newest.is_offline or newest.why_missing(tier, section):
+        return {"kind": "stale", "text": "Last known values, from", "since": unix(sample.fresh_at) if sample else None}
+    if found.incomplete:
+        return {"kind": "incomplete", "text": f"Incomplete: {found.incomplete}", "since": None}
+    return None
+
+
+SECTIONS: dict[str, Callable[[Newest], Context]] = {
+    "head": head,
+    "findings": findings,
+    "metrics": metrics,
+    "zpools": zpools,
+    "storages": storages,
+    "snapshots": snapshots,
+    "guests": guests,
+    "system": system,
+}
+
+
+def render_section(name: str, newest: Newest) -> Markup:
+    """Return one section of a host's page."""
+    return render(f"sections/{name}.html", **SECTIONS[name](newest))

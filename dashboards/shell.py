@@ -1,0 +1,75 @@
+"""The frame around every page: navigation, breadcrumbs, theme, connection state, sign out."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+import panel as pn
+from markupsafe import Markup
+
+from dashboards.formats import clock_text, unix
+from dashboards.live import Page, document_notice
+from dashboards.static import STYLES, asset_url, import_map
+from dashboards.templating import render
+
+NAME = "proxmon"
+NAV = (("/", "Overview", "grid"), ("/vms", "Guests", "guest"), ("/admin/hosts", "Hosts", "host"))
+
+# Panel's own page skeleton, with our head and our frame; the texts were escaped when they were rendered.
+SKELETON = """{% extends base %}
+{% block postamble %}{{ head }}{% endblock %}
+{% block contents %}{{ frame }}<div class="channel" aria-hidden="true">{{ embed(roots.channel) }}</div>{% endblock %}
+"""
+
+
+def page_template(page: Page, notice: str = "") -> pn.Template:
+    """Return the page in its frame, ready to be served."""
+    prefix = page.monitor.settings.prefix
+    template = pn.Template(SKELETON)
+    template.add_panel("channel", page)
+    for name, value in _variables(page, prefix, notice).items():
+        template.add_variable(name, value)
+    page.attach()
+    return template
+
+
+def _variables(page: Page, prefix: str, notice: str) -> dict[str, Any]:
+    content = render(page.template_name, **frame_context(page), **page.context())
+    return {
+        "app_favicon": asset_url(prefix, "favicon.svg"),
+        "apple_icon": asset_url(prefix, "favicon.svg"),
+        "head": head(prefix),
+        "frame": render("frame.html", **frame_context(page), content=content, notice=document_notice(notice)),
+    }
+
+
+def head(prefix: str) -> Markup:
+    """Return what every page has in its head: styles, the theme before the first paint, and the modules."""
+    return render(
+        "head.html",
+        styles=[asset_url(prefix, name) for name in STYLES],
+        font=f"{prefix}/assets/inter.woff2",
+        theme=asset_url(prefix, "theme.js"),
+        imports=import_map(prefix),
+        page=asset_url(prefix, "page.js"),
+    )
+
+
+def frame_context(page: Page) -> dict[str, Any]:
+    """Return what the frame shows and what every page's template may use."""
+    prefix = page.monitor.settings.prefix
+    at = page.at
+    return {
+        "name": NAME,
+        "nav": NAV,
+        "active": page.nav,
+        "crumbs": page.crumbs,
+        "prefix": prefix,
+        "suffix": "" if at is None else f"?at={quote(f'{at:%Y-%m-%dT%H:%M:%SZ}')}",
+        "live_address": prefix + page.crumbs[-1][0],
+        "past": "" if at is None else clock_text(at),
+        "past_unix": unix(at),
+        "server_unix": unix(page.monitor.clock()),
+        "xsrf": pn.state.cookies.get("_xsrf", ""),
+    }
