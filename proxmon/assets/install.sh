@@ -1,0 +1,270 @@
+#!/bin/sh
+# Installs, upgrades or removes the proxmon agent on this host: sh proxmon-install.sh [install|upgrade|uninstall]
+#
+# The token is asked for, or taken from the environment (PROXMON_TOKEN) or from standard input; it never stands on a
+# command line. PROXMON_CA_FILE names the authority of a server with a certificate of its own. PROXMON_DESTDIR puts
+# everything below another folder, for tests and images.
+set -eu
+umask 077
+
+server=${PROXMON_SERVER:-'@PROXMON_SERVER@'}
+destdir=${PROXMON_DESTDIR:-}
+user=proxmon-agent
+program=/usr/local/lib/proxmon-agent/proxmon-agent.pyz
+config=/etc/proxmon-agent.conf
+unit=/etc/systemd/system/proxmon-agent.service
+state=/var/lib/proxmon-agent
+wait_seconds=${PROXMON_WAIT_SECONDS:-40}
+changed=no
+work=
+
+say() { printf '%s\n' "$*"; }
+
+fail() {
+    printf 'proxmon-install: %s\n' "$*" >&2
+    exit 1
+}
+
+clean_up() {
+    [ -z "$work" ] || rm -rf "$work"
+    # A prompt that is interrupted must not leave the terminal silent.
+    if [ -t 0 ]; then stty echo 2>/dev/null || :; fi
+}
+trap clean_up EXIT
+trap 'exit 130' INT TERM
+
+check_host() {
+    if [ -z "$destdir" ] && [ "$(id -u)" -ne 0 ]; then fail "run this as root: sudo sh $0"; fi
+    for tool in python3 systemctl sha256sum; do
+        command -v "$tool" >/dev/null 2>&1 || fail "$tool is missing on this host"
+    done
+    python3 -c 'import sys; sys.exit(sys.version_info < (3, 9))' || fail "Python 3.9 or later is needed"
+}
+
+fetch() {
+    if command -v curl >/dev/null 2>&1; then
+        curl -fsS ${PROXMON_CA_FILE:+--cacert "$PROXMON_CA_FILE"} -o "$2" "$server/agent/$1"
+    elif command -v wget >/dev/null 2>&1; then
+        wget -q ${PROXMON_CA_FILE:+--ca-certificate="$PROXMON_CA_FILE"} -O "$2" "$server/agent/$1"
+    else
+        fail "curl or wget is needed"
+    fi || fail "$server/agent/$1 cannot be fetched"
+}
+
+download() {
+    work=$(mktemp -d)
+    fetch proxmon-agent.pyz "$work/proxmon-agent.pyz"
+    fetch proxmon-agent.pyz.sha256 "$work/proxmon-agent.pyz.sha256"
+    (cd "$work" && sha256sum -c proxmon-agent.pyz.sha256 >/dev/null 2>&1) ||
+        fail "the program does not match its SHA-256 digest: nothing was changed"
+}
+
+# put SOURCE TARGET MODE: replaces a file in one step, and only when its content differs.
+put() {
+    if cmp -s "$1" "$destdir$2"; then return 0; fi
+    folder=$(dirname "$destdir$2")
+    if [ ! -d "$folder" ]; then (umask 022 && mkdir -p "$folder"); fi
+    cp "$1" "$destdir$2.new"
+    chmod "$3" "$destdir$2.new"
+    mv -f "$destdir$2.new" "$destdir$2"
+    changed=yes
+    say "  wrote $2"
+}
+
+make_user() {
+    if id "$user" >/dev/null 2>&1; then return 0; fi
+    useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin "$user"
+    changed=yes
+    say "  made the user $user"
+}
+
+own() {
+    if id "$user" >/dev/null 2>&1; then chown -R "$user:$user" "$1"; fi
+}
+
+has_token() { [ -f "$destdir$config" ] && grep -q '^token *=' "$destdir$config"; }
+
+read_token() {
+    token=${PROXMON_TOKEN:-}
+    if [ -n "$token" ] || has_token; then return 0; fi
+    if [ -t 0 ]; then
+        printf 'Paste the host'"'"'s token (it is not shown; Ctrl-C changes nothing): '
+        stty -echo
+        IFS= read -r token || :
+        stty echo
+        say ""
+    else
+        IFS= read -r token || :
+    fi
+    case $token in
+        '' | *[!A-Za-z0-9_-]*) fail "that is no token: copy it from the page that showed it" ;;
+    esac
+}
+
+# Keeps every line of an existing config except the server's address, and the token when there is a new one. Only
+# built-in commands see the token.
+write_config() {
+    new=$work/config
+    {
+        say "server = $server"
+        if [ -n "$token" ]; then say "token = $token"; fi
+        if [ -f "$destdir$config" ]; then
+            while IFS= read -r line || [ -n "$line" ]; do
+                case $line in
+                    server*=*) ;;
+                    token*=*) if [ -z "$token" ]; then say "$line"; fi ;;
+                    *) say "$line" ;;
+                esac
+            done <"$destdir$config"
+        else
+            say "spool = $state"
+            if [ -n "${PROXMON_CA_FILE:-}" ]; then say "ca_file = $PROXMON_CA_FILE"; fi
+        fi
+    } >"$new"
+    put "$new" "$config" 600
+    own "$destdir$config"
+}
+
+write_unit() {
+    python=$(command -v python3)
+    groups=
+    # Proxmox lets this group read guests' configurations and pvestatd's figures; that spares the agent being root.
+    if getent group www-data >/dev/null 2>&1; then groups="SupplementaryGroups=www-data"; fi
+    cat >"$work/unit" <<UNIT
+[Unit]
+Description=proxmon agent: sends this host's state to $server
+After=network-online.target zfs.target pve-cluster.service
+Wants=network-online.target
+
+[Service]
+ExecStart=$python -I $program --config $config
+User=$user
+Group=$user
+$groups
+StateDirectory=proxmon-agent
+StateDirectoryMode=0700
+Restart=always
+RestartSec=10
+TimeoutStopSec=15
+Nice=10
+IOSchedulingClass=idle
+CPUQuota=25%
+MemoryMax=512M
+TasksMax=64
+Environment=MALLOC_ARENA_MAX=2
+NoNewPrivileges=yes
+CapabilityBoundingSet=
+ProtectSystem=strict
+ProtectHome=yes
+PrivateTmp=yes
+DevicePolicy=closed
+DeviceAllow=/dev/zfs rw
+ProtectKernelTunables=yes
+ProtectKernelModules=yes
+ProtectKernelLogs=yes
+ProtectControlGroups=yes
+ProtectClock=yes
+ProtectHostname=yes
+RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+LockPersonality=yes
+MemoryDenyWriteExecute=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+
+[Install]
+WantedBy=multi-user.target
+UNIT
+    put "$work/unit" "$unit" 644
+}
+
+start() {
+    if [ "$changed" = no ] && systemctl is-active --quiet proxmon-agent; then
+        say "Nothing had to be changed: the agent is installed and runs."
+        return 0
+    fi
+    (umask 022 && mkdir -p "$destdir$state")
+    chmod 700 "$destdir$state"
+    rm -f "$destdir$state/state.json"
+    if systemctl is-active --quiet proxmon-agent; then printf 'upgrade\n' >"$destdir$state/stop-reason"; fi
+    own "$destdir$state"
+    systemctl daemon-reload
+    systemctl enable --quiet proxmon-agent
+    systemctl restart proxmon-agent
+    wait_until_accepted
+}
+
+# The agent notes in this file when the server takes its first sample, or why it does not.
+note() { sed -n "s/.*\"$1\": \"\\([^\"]*\\)\".*/\\1/p" "$destdir$state/state.json" 2>/dev/null || :; }
+
+wait_until_accepted() {
+    say "Waiting for the server to accept the first sample …"
+    waited=0
+    while [ "$waited" -lt "$wait_seconds" ]; do
+        accepted=$(note accepted_at)
+        if [ -n "$accepted" ]; then
+            say "The server accepted this host's first sample: the agent is installed and runs."
+            return 0
+        fi
+        case $(note trouble) in *"refuses this host's token"*) break ;; esac
+        sleep 1
+        waited=$((waited + 1))
+    done
+    trouble=$(note trouble)
+    say "The agent is installed and keeps trying, but no sample was accepted yet: ${trouble:-it has not said why}." >&2
+    fail "see: journalctl -u proxmon-agent"
+}
+
+install_agent() {
+    say "This installs the proxmon agent, which sends this host's state to $server:"
+    say "  $program   the program, one file, checked against its SHA-256 digest"
+    say "  $config                          its settings and token, mode 0600"
+    say "  $unit   a restricted service that runs as the user $user"
+    say "  $state                          samples that wait while the server is away"
+    read_token
+    download
+    make_user
+    put "$work/proxmon-agent.pyz" "$program" 755
+    write_config
+    write_unit
+    start
+}
+
+upgrade_agent() {
+    has_token || fail "the agent is not installed here: run this without 'upgrade'"
+    say "This replaces the proxmon agent by the version that $server offers, and starts it again."
+    token=
+    download
+    make_user
+    put "$work/proxmon-agent.pyz" "$program" 755
+    write_unit
+    start
+}
+
+uninstall_agent() {
+    say "This stops the proxmon agent and removes its program, settings, waiting samples and user."
+    systemctl disable --now proxmon-agent >/dev/null 2>&1 || :
+    rm -f "$destdir$unit" "$destdir$config" "$destdir$program"
+    rm -rf "${destdir:?}$state" "$(dirname "$destdir$program")"
+    systemctl daemon-reload
+    if id "$user" >/dev/null 2>&1; then userdel "$user" || :; fi
+    say "The agent is removed. The server keeps what it was sent: delete the host there if it is not wanted."
+}
+
+case $server in
+    http://* | https://*) ;;
+    *) fail "the server's address is missing: fetch this script from the server, or set PROXMON_SERVER" ;;
+esac
+case $destdir in
+    '' | /*) ;;
+    *) fail "PROXMON_DESTDIR must begin with /" ;;
+esac
+check_host
+case ${1:-install} in
+    install) install_agent ;;
+    upgrade) upgrade_agent ;;
+    uninstall) uninstall_agent ;;
+    *) fail "say install, upgrade or uninstall" ;;
+esac
