@@ -19,10 +19,11 @@ from proxmon.handlers.routes import list_routes
 
 log = logging.getLogger(__name__)
 
-# A page's scripts come from this server alone. Bokeh compiles its templates with `new Function`: 'unsafe-eval' stays.
+# Everything comes from this server. Bokeh compiles its templates with `new Function`, hence 'unsafe-eval'; Panel loads a
+# component's module through a blob, hence `blob:`. 'self' also covers the websocket of the same host.
 PAGE_POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' ws: wss:; object-src 'none'; "
+    "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' blob:; object-src 'none'; "
     "base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
 )
 PING_SECONDS = 20
