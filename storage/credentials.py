@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -28,12 +28,15 @@ class CredentialFile:
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()
-        # SQLite would create the file with the mode that umask leaves.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        self._connection.execute("PRAGMA synchronous = FULL")
-        self._connection.execute("PRAGMA secure_delete = ON")
-        self._migrate()
+        try:
+            # SQLite would create the file with the mode that umask leaves.
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+            self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+            self._connection.execute("PRAGMA synchronous = FULL")
+            self._connection.execute("PRAGMA secure_delete = ON")
+            self._migrate()
+        except (OSError, sqlite3.Error) as error:
+            raise StoreUnavailableError(f"The tokens in {path} cannot be read: {error}.") from error
 
     def close(self) -> None:
         """Close the file."""
@@ -84,7 +87,7 @@ class CredentialFile:
                 raise NotFoundError(f"There is no token {name}.")
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def _transaction(self) -> Generator[sqlite3.Connection, None, None]:
         with self._lock:
             try:
                 with self._connection:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import duckdb
@@ -75,7 +75,7 @@ class Database:
         return self._root
 
     @contextmanager
-    def reader(self) -> Iterator[DuckDBPyConnection]:
+    def reader(self) -> Generator[DuckDBPyConnection, None, None]:
         """Give a cursor that sees one moment of the store and cannot change it."""
         with self._changed:
             cursor = self.writer().cursor()

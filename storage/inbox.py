@@ -44,10 +44,11 @@ class Append:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Another write that waits for its turn; it runs in a transaction of its own."""
+    """Another write that waits for its turn: in a transaction of its own, and ``then`` what follows its commit."""
 
     run: Callable[[DuckDBPyConnection], Any]
     queued_at: float
+    then: Callable[[Any], None]
     future: Future[Any] = field(default_factory=Future[Any])
 
 

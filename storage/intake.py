@@ -26,12 +26,19 @@ _INSERT_FEW = {
     Tier.SLOW: "INSERT INTO base.slow_samples" + _VALUES,
 }
 # The span lets zone maps skip everything but the row groups of that time.
-_STORED = """ JOIN (SELECT unnest($1::INTEGER[]) AS host_id, unnest($2::TIMESTAMP[]) AS collected_at) AS wanted
-    USING (host_id, collected_at) WHERE collected_at BETWEEN $3 AND $4"""
 _FIND_STORED = {
-    Tier.FAST: "SELECT host_id, collected_at FROM base.fast_samples" + _STORED,
-    Tier.MEDIUM: "SELECT host_id, collected_at FROM base.medium_samples" + _STORED,
-    Tier.SLOW: "SELECT host_id, collected_at FROM base.slow_samples" + _STORED,
+    Tier.FAST: """
+    SELECT host_id, collected_at FROM base.fast_samples
+    JOIN (SELECT unnest($1::INTEGER[]) AS host_id, unnest($2::TIMESTAMP[]) AS collected_at) AS wanted
+    USING (host_id, collected_at) WHERE collected_at BETWEEN $3 AND $4""",
+    Tier.MEDIUM: """
+    SELECT host_id, collected_at FROM base.medium_samples
+    JOIN (SELECT unnest($1::INTEGER[]) AS host_id, unnest($2::TIMESTAMP[]) AS collected_at) AS wanted
+    USING (host_id, collected_at) WHERE collected_at BETWEEN $3 AND $4""",
+    Tier.SLOW: """
+    SELECT host_id, collected_at FROM base.slow_samples
+    JOIN (SELECT unnest($1::INTEGER[]) AS host_id, unnest($2::TIMESTAMP[]) AS collected_at) AS wanted
+    USING (host_id, collected_at) WHERE collected_at BETWEEN $3 AND $4""",
 }
 
 Key = tuple[int, Tier, datetime]

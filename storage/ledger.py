@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from duckdb import DuckDBPyConnection
 
@@ -77,7 +78,9 @@ class Ledger:
     def load(cls, connection: DuckDBPyConnection) -> Ledger:
         """Read the ledger from the store."""
         ledger = cls()
-        ledger.host_ids = {row[0] for row in _fetch(connection, "SELECT host_id FROM base.hosts WHERE deleted_at IS NULL")}
+        ledger.host_ids = {
+            row[0] for row in _fetch(connection, "SELECT host_id FROM base.hosts WHERE deleted_at IS NULL")
+        }
         for tier, query in _SPANS.items():
             for host_id, *moments in _fetch(connection, query):
                 ledger.spans[host_id, tier] = Span(*map(from_store, moments))
@@ -112,9 +115,11 @@ class Ledger:
                 found[key] = (*found.get(key, ()), scrub)
         return [scrub for scrubs in found.values() for scrub in scrubs]
 
-    def forget(self, host_id: int) -> None:
-        """Drop all that is known of a host."""
+    def forget(self, host_id: int, *, keep_history: bool) -> None:
+        """Take no more samples of a host that was deleted, and drop what is known of those it had."""
         self.host_ids.discard(host_id)
+        if keep_history:
+            return
         self.spans = {key: span for key, span in self.spans.items() if key[0] != host_id}
         self.scrubs = {key: scrubs for key, scrubs in self.scrubs.items() if key[0] != host_id}
 
@@ -125,5 +130,5 @@ def _scrubs(sample: Sample) -> list[Scrub]:
     return [Scrub(sample.host_id, pool, at, sample.observed_at) for pool, at in finished_scrubs(sample.payload)]
 
 
-def _fetch(connection: DuckDBPyConnection, query: str) -> list[tuple[object, ...]]:
+def _fetch(connection: DuckDBPyConnection, query: str) -> list[tuple[Any, ...]]:
     return connection.execute(query).fetchall()

@@ -27,18 +27,33 @@ _AFTER_PROGRESS = (
     + "ORDER BY sample_id LIMIT ?"
 )
 # The span lets zone maps skip row groups; the join picks the rows, and payloads are unpacked for those alone.
-_AT = """ JOIN (SELECT unnest($1::INTEGER[]) AS host_id, unnest($2::TIMESTAMP[]) AS observed_at) AS wanted
-    USING (host_id, observed_at) WHERE observed_at BETWEEN $3 AND $4 ORDER BY sample_id"""
 _ROWS_AT = {
-    Tier.FAST: "SELECT 'fast'," + _COLUMNS + "FROM base.fast_samples" + _AT,
-    Tier.MEDIUM: "SELECT 'medium'," + _COLUMNS + "FROM base.medium_samples" + _AT,
-    Tier.SLOW: "SELECT 'slow'," + _COLUMNS + "FROM base.slow_samples" + _AT,
+    Tier.FAST: """
+    SELECT 'fast', sample_id, host_id, collected_at, received_at, observed_at, interval_seconds, clock_offset_seconds,
+        agent_version, payload FROM base.fast_samples
+    JOIN (SELECT unnest($1::INTEGER[]) AS host_id, unnest($2::TIMESTAMP[]) AS observed_at) AS wanted
+    USING (host_id, observed_at) WHERE observed_at BETWEEN $3 AND $4 ORDER BY sample_id""",
+    Tier.MEDIUM: """
+    SELECT 'medium', sample_id, host_id, collected_at, received_at, observed_at, interval_seconds, clock_offset_seconds,
+        agent_version, payload FROM base.medium_samples
+    JOIN (SELECT unnest($1::INTEGER[]) AS host_id, unnest($2::TIMESTAMP[]) AS observed_at) AS wanted
+    USING (host_id, observed_at) WHERE observed_at BETWEEN $3 AND $4 ORDER BY sample_id""",
+    Tier.SLOW: """
+    SELECT 'slow', sample_id, host_id, collected_at, received_at, observed_at, interval_seconds, clock_offset_seconds,
+        agent_version, payload FROM base.slow_samples
+    JOIN (SELECT unnest($1::INTEGER[]) AS host_id, unnest($2::TIMESTAMP[]) AS observed_at) AS wanted
+    USING (host_id, observed_at) WHERE observed_at BETWEEN $3 AND $4 ORDER BY sample_id""",
 }
-_LAST = " WHERE observed_at > ? AND observed_at <= ? GROUP BY host_id"
 _LAST_BEFORE = {
-    Tier.FAST: "SELECT host_id, max(observed_at) FROM base.fast_samples" + _LAST,
-    Tier.MEDIUM: "SELECT host_id, max(observed_at) FROM base.medium_samples" + _LAST,
-    Tier.SLOW: "SELECT host_id, max(observed_at) FROM base.slow_samples" + _LAST,
+    Tier.FAST: """
+    SELECT host_id, max(observed_at) FROM base.fast_samples
+    WHERE observed_at > ? AND observed_at <= ? GROUP BY host_id""",
+    Tier.MEDIUM: """
+    SELECT host_id, max(observed_at) FROM base.medium_samples
+    WHERE observed_at > ? AND observed_at <= ? GROUP BY host_id""",
+    Tier.SLOW: """
+    SELECT host_id, max(observed_at) FROM base.slow_samples
+    WHERE observed_at > ? AND observed_at <= ? GROUP BY host_id""",
 }
 # How far back to look for a host's newest sample, first where nearly all are, then for what is left.
 _LOOK_BACK = {
@@ -77,7 +92,9 @@ def _moments(cursor: DuckDBPyConnection, tier: Tier, spans: Mapping[int, Span], 
         if not missing:
             break
         since = at - look_back if look_back else min(span.first_observed_at for span in missing.values())
-        rows = cursor.execute(_LAST_BEFORE[tier], [to_store(since) - timedelta(microseconds=1), to_store(at)]).fetchall()
+        rows = cursor.execute(
+            _LAST_BEFORE[tier], [to_store(since) - timedelta(microseconds=1), to_store(at)]
+        ).fetchall()
         moments |= {host_id: from_store(last) for host_id, last in rows if missing.pop(host_id, None)}
     return moments
 

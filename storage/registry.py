@@ -57,7 +57,10 @@ def list_hosts(cursor: DuckDBPyConnection, at: datetime | None) -> list[Host]:
 def list_moments(cursor: DuckDBPyConnection, at: datetime | None) -> dict[int, HostMoments]:
     """Return what happened to each host, up to a moment; a host to which nothing happened is missing."""
     rows = cursor.execute(_EVENTS, [at and to_store(at)]).fetchall()
-    return {host_id: HostMoments(left and from_store(left), rotated and from_store(rotated)) for host_id, left, rotated in rows}
+    return {
+        host_id: HostMoments(left and from_store(left), rotated and from_store(rotated))
+        for host_id, left, rotated in rows
+    }
 
 
 def insert_host(connection: DuckDBPyConnection, name: str, at: datetime) -> Host:
@@ -76,7 +79,9 @@ def insert_event(
     connection: DuckDBPyConnection, host_id: int, at: datetime, kind: str, detail: str | None = None
 ) -> None:
     """Write down what happened to a host; raises NotFoundError when it does not exist."""
-    if not connection.execute("SELECT 1 FROM base.hosts WHERE host_id = ? AND deleted_at IS NULL", [host_id]).fetchone():
+    if not connection.execute(
+        "SELECT 1 FROM base.hosts WHERE host_id = ? AND deleted_at IS NULL", [host_id]
+    ).fetchone():
         raise NotFoundError("The host does not exist: it may have been deleted.")
     connection.execute("INSERT INTO base.host_events VALUES (?, ?, ?, ?)", [host_id, to_store(at), kind, detail])
 

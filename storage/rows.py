@@ -7,7 +7,17 @@ from datetime import UTC, datetime
 from operator import attrgetter
 
 from proxmon.errors import SampleError
-from proxmon.payload import Dataset, FastPayload, HostSection, MediumPayload, Pool, Scan, SlowPayload, Vdev, list_sections
+from proxmon.payload import (
+    Dataset,
+    FastPayload,
+    HostSection,
+    MediumPayload,
+    Pool,
+    Scan,
+    SlowPayload,
+    Vdev,
+    list_sections,
+)
 from proxmon.samples import Sample
 from proxmon.scrubs import parse_scrub_end, scrub_end
 from storage.moments import to_store

@@ -17,6 +17,9 @@ from storage.registry import HostMoments, list_hosts, list_moments, list_scrubs
 
 def read_snapshot(cursor: DuckDBPyConnection, spans: Spans, at: datetime | None) -> FleetSnapshot:
     """Return the fleet at a moment, or as it is when that is None."""
+    known = sorted(list_hosts(cursor, at), key=lambda host: name_order(host.name))
+    ids = {host.id for host in known}
+    spans = {key: span for key, span in spans.items() if key[0] in ids}
     samples = _by_host(newest_samples(cursor, spans, at))
     moments = list_moments(cursor, at)
     scrubs: dict[int, dict[str, datetime]] = {}
@@ -30,7 +33,7 @@ def read_snapshot(cursor: DuckDBPyConnection, spans: Spans, at: datetime | None)
             moments.get(host.id, HostMoments()),
             scrubs.get(host.id, {}),
         )
-        for host in sorted(list_hosts(cursor, at), key=lambda host: name_order(host.name))
+        for host in known
     ]
     return FleetSnapshot(at=at or datetime.now(UTC), is_live=at is None, hosts=tuple(hosts))
 

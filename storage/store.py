@@ -96,9 +96,7 @@ class Store:
             self._credentials.put_host_secret(host.id, secret)
             return host
 
-        host = self._writer.run(write)
-        self._writer.ledger.host_ids.add(host.id)
-        return host
+        return self._writer.run(write, then=lambda host: self._writer.ledger.host_ids.add(host.id))
 
     def rotate_host(self, host_id: int, secret: TokenSecret, at: datetime) -> None:
         """Replace a host's token; raises NotFoundError."""
@@ -117,11 +115,8 @@ class Store:
             if not keep_history:
                 delete_rows(connection, host_id)
             self._credentials.delete_host_secret(host_id)
-            self._writer.ledger.host_ids.discard(host_id)
-            if not keep_history:
-                self._writer.ledger.forget(host_id)
 
-        self._writer.run(write)
+        self._writer.run(write, then=lambda _: self._writer.ledger.forget(host_id, keep_history=keep_history))
 
     def record_goodbye(self, host_id: int, at: datetime, reason: str | None) -> None:
         """Write down that a host said goodbye; raises NotFoundError."""
@@ -139,7 +134,7 @@ class Store:
         """List the tokens of the JSON API by name."""
         return self._credentials.list_api_tokens()
 
-    def revoke_api_token(self, name: str, at: datetime) -> None:  # noqa: ARG002  # events of tokens will need the moment
+    def revoke_api_token(self, name: str, at: datetime) -> None:
         """Revoke a token of the JSON API; raises NotFoundError."""
         self._credentials.delete_api_token(name)
 

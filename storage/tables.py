@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import pyarrow as pa  # pyright: ignore[reportMissingTypeStubs]
 from duckdb import DuckDBPyConnection
 
 from proxmon.payload import Tier
+from storage.arrow import pa
 
-Row = tuple[Any, ...]
+Row = tuple[Any, ...]  # values as they came in JSON, in the order of a table's columns
 
 _ID, _AT, _BIG, _REAL, _TEXT, _FLAG = pa.int32(), pa.timestamp("us"), pa.int64(), pa.float64(), pa.string(), pa.bool_()
 _TEXTS = pa.list_(pa.string())
@@ -25,14 +25,16 @@ class Table:
 
     name: str
     insert: str
-    schema: pa.Schema
+    schema: Any
 
     def append(self, connection: DuckDBPyConnection, rows: Sequence[Row]) -> None:
         """Append rows, whose values stand in the order of the table's columns; nothing happens without rows."""
         if not rows:
             return
         # zip(*rows) turns rows into columns; pyarrow checks each value against the column's type.
-        columns = [pa.array(column, kind.type) for column, kind in zip(zip(*rows, strict=True), self.schema, strict=True)]
+        columns = [
+            pa.array(column, kind) for column, kind in zip(zip(*rows, strict=True), self.schema.types, strict=True)
+        ]
         connection.register("incoming", pa.Table.from_arrays(columns, schema=self.schema))
         try:
             connection.execute(self.insert)
@@ -40,7 +42,7 @@ class Table:
             connection.unregister("incoming")
 
 
-def _table(name: str, insert: str, columns: dict[str, pa.DataType]) -> Table:
+def _table(name: str, insert: str, columns: dict[str, Any]) -> Table:
     return Table(name, insert, pa.schema(list(columns.items())))
 
 
@@ -73,8 +75,9 @@ ZPOOL_SAMPLES = _table(
     "INSERT INTO base.zpool_samples BY NAME FROM incoming",
     _WHEN
     | {"pool": _TEXT, "health": _TEXT, "capacity_percent": _REAL, "fragmentation_percent": _REAL}
-    | {"size_bytes": _AMOUNT, "alloc_bytes": _AMOUNT, "free_bytes": _AMOUNT, "error_count": _BIG, "data_error_count": _BIG}
-    | {"vdev_count": _BIG, "degraded_vdev_count": _BIG, "redundancy_left": _BIG, "last_scrub_ended_at": _AT}
+    | {"size_bytes": _AMOUNT, "alloc_bytes": _AMOUNT, "free_bytes": _AMOUNT}
+    | {"error_count": _BIG, "data_error_count": _BIG, "vdev_count": _BIG, "degraded_vdev_count": _BIG}
+    | {"redundancy_left": _BIG, "last_scrub_ended_at": _AT}
     | {"scan_function": _TEXT, "scan_state": _TEXT, "scan_percent": _REAL, "scan_errors": _BIG, "scan_ended_at": _AT}
     | {"rebuild_count": _BIG},
 )

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import duckdb
-import pyarrow as pa  # pyright: ignore[reportMissingTypeStubs]
 from duckdb import DuckDBPyConnection
 
 from proxmon.payload import Vdev
 from proxmon.samples import Sample
+from storage.arrow import pa
 from storage.intake import Stored
 from storage.reader import read_samples_after_progress
 from storage.rows import Rows, list_pools, typed_rows, vdev_rows
@@ -26,9 +26,14 @@ from storage.tables import TYPED_TABLES, VDEV_SAMPLES, Row
 log = logging.getLogger(__name__)
 
 # What a value that does not fit raises; everything else is the store's own trouble.
-POISON = (duckdb.ConversionException, duckdb.InvalidInputException, pa.ArrowInvalid, pa.ArrowTypeError, OverflowError)
+POISON: tuple[type[Exception], ...] = (
+    duckdb.ConversionException,
+    duckdb.InvalidInputException,
+    pa.ArrowInvalid,
+    pa.ArrowTypeError,
+    OverflowError,
+)
 REPLAY_ROWS = 500
-
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ T = TypeVar("T")
 
 TYPED_INTERVAL_SECONDS = 1.0  # analysts see a sample within two seconds of its acknowledgement
 MAX_UNTYPED_SAMPLES = 500  # bounds how long one filling of the typed tables holds up the next acknowledgement
+MAX_UNTYPED_BACKLOG = 20 * MAX_UNTYPED_SAMPLES
 MAX_GROUP_SAMPLES = 500
 CHECKPOINT_WAL_BYTES = 16 * 2**20  # replaying that much takes 0.4 s at the next start
 REOPEN_INTERVAL_SECONDS = 1.0
@@ -41,8 +42,11 @@ class Writer:
         self._typed, self._untyped, self._typed_at = TypedTables(), list[Stored](), float("-inf")
         self._pace = Pace()
         self._trouble: StoreUnavailableError | None = None
-        self._is_broken = False
-        self._load()
+        self._is_broken, self._is_log_new = False, True
+        try:
+            self._load()
+        except duckdb.Error as error:
+            raise StoreUnavailableError(f"The store cannot be read: {first_line(error)}") from error
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
 
@@ -52,9 +56,12 @@ class Writer:
         self._inbox.put(item)
         return item.future
 
-    def run(self, task: Callable[[DuckDBPyConnection], T]) -> T:
-        """Run a write in a transaction of its own, after what was queued before it, and wait for its result."""
-        item = Task(task, time.monotonic())
+    def run(self, task: Callable[[DuckDBPyConnection], T], then: Callable[[T], None] | None = None) -> T:
+        """Run a write in a transaction of its own, after what was queued before it, and wait for its result.
+
+        ``then`` runs after its commit and before the next write, in the writer's thread.
+        """
+        item = Task(task, time.monotonic(), then or (lambda _: None))
         self._inbox.put(item)
         return item.future.result()
 
@@ -91,6 +98,7 @@ class Writer:
         if queued_at is not None:
             self._linger(queued_at)
             self._work(self._inbox.take())
+            self._protect()
             self._pace.note_commit(queued_at, time.monotonic())
         self._mend()
         is_due = time.monotonic() >= self._typed_at + TYPED_INTERVAL_SECONDS
@@ -127,13 +135,10 @@ class Writer:
         except POISON as error:
             self._roll_back(error)
             self._isolate(prepared, error)
-        except (duckdb.Error, OSError, StoreUnavailableError) as error:
-            self._roll_back(error)
-            for append, _ in prepared:
-                append.future.set_exception(_unavailable(error))
         except Exception as error:
             self._roll_back(error)
-            log.exception("samples could not be stored")
+            if not isinstance(error, (duckdb.Error, OSError, StoreUnavailableError)):
+                log.exception("samples could not be stored")
             for append, _ in prepared:
                 append.future.set_exception(_unavailable(error))
 
@@ -152,7 +157,11 @@ class Writer:
             return prepare(append.samples, self.ledger)
         except ProxmonError as error:
             append.future.set_exception(error)
-            return None
+        except Exception as error:
+            # One sample that breaks our own code must not fail those that wait beside it.
+            log.exception("a sample could not be prepared")
+            append.future.set_exception(SampleError(f"Correct the sample: {first_line(error)}."))
+        return None
 
     def _commit_group(self, prepared: Sequence[tuple[Append, list[Prepared]]]) -> None:
         everything = [sample for _, ready in prepared for sample in ready]
@@ -170,33 +179,47 @@ class Writer:
             return
         try:
             # A write such as a deletion must meet the typed rows of all samples that came before it.
-            self._fill_typed()
+            self._settle()
             connection = self._database.writer()
             connection.execute("BEGIN")
             result = task.run(connection)
             connection.execute("COMMIT")
+            task.then(result)
         except Exception as error:
             self._roll_back(error)
             task.future.set_exception(error if isinstance(error, ProxmonError) else _unavailable(error))
         else:
             task.future.set_result(result)
 
+    def _settle(self) -> None:
+        self._fill_typed()
+        if self._untyped or self._is_broken:
+            raise self._trouble or StoreUnavailableError("The store cannot be written now: try again.")
+
     def _fill_typed(self) -> None:
         self._typed_at = time.monotonic()
-        if not self._untyped:
+        if not self._untyped or self._is_broken:
             return
         try:
             self._typed.append(self._database.writer(), self._untyped, self._untyped[-1].sample_id)
         except (duckdb.Error, StoreUnavailableError) as error:
-            # The samples themselves are safe, and they are tried again until it works.
+            # The samples themselves are safe, and are tried again; too many are read again from the store instead.
             self._roll_back(error)
+            self._is_broken |= len(self._untyped) > MAX_UNTYPED_BACKLOG
             log.warning("the typed tables wait: %s", first_line(error))
             return
         self._untyped = []
 
+    def _protect(self) -> None:
+        # Each checkpoint ends the write-ahead log, and the next write makes a new one with the mode of the umask.
+        if self._is_log_new:
+            self._directory.protect_files()
+            self._is_log_new = False
+
     def _checkpoint(self) -> None:
         try:
             self._database.writer().execute("CHECKPOINT")
+            self._is_log_new = True
         except (duckdb.Error, StoreUnavailableError) as error:
             self._roll_back(error)
             log.warning("the store could not be checkpointed: %s", first_line(error))

@@ -39,7 +39,7 @@ def find_version(connection: DuckDBPyConnection) -> int:
     connection.execute("CREATE SCHEMA IF NOT EXISTS base")
     connection.execute("CREATE TABLE IF NOT EXISTS base.schema_migrations (version INTEGER, applied_at TIMESTAMP)")
     row = connection.execute("SELECT max(version) FROM base.schema_migrations").fetchone()
-    return (row and row[0]) or 0
+    return (row[0] if row else None) or 0
 
 
 def _apply(connection: DuckDBPyConnection, number: int, sql: str) -> None:
