@@ -37,7 +37,7 @@ PLANNED = (
     Role.STUCK,
     Role.ADRIFT,
 )
-TROUBLED_SHARE = 0.12
+TROUBLED_SHARE = 0.2  # a third of which has no trouble at any one moment
 LONGEST_ROUND_SECONDS = 480.0
 
 
@@ -74,7 +74,7 @@ class Rounds:
 # The rounds are laid so that at any moment one of the first eight hosts has no trouble and nothing unknown.
 TROUBLES = {
     Role.SILENT: Rounds(period=300, first=8, last=240, past_days=6, past_hours=4),
-    Role.STUCK: Rounds(period=240, first=0, last=70, past_days=15, past_hours=2),
+    Role.STUCK: Rounds(period=300, first=0, last=70, past_days=15, past_hours=2),
     Role.ADRIFT: Rounds(period=300, first=80, last=200, past_days=21, past_hours=20),
 }
 
