@@ -114,10 +114,15 @@ class Delivery:
         headers = {"Authorization": self._headers["Authorization"], "Content-Type": "application/json"}
         try:
             response = transport.request("POST", "/api/goodbye", headers, body, GOODBYE_SECONDS)
+            transport.close()
         except TransportError as error:
             log.info("the server could not be told goodbye: %s", error)
             return False
         return response.status in (200, 204)
+
+    def close(self) -> None:
+        """Drop the connection."""
+        self._transport.close()
 
     def _next_message(self) -> tuple[list[Entry], bytes]:
         chosen: list[Entry] = []

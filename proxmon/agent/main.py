@@ -81,6 +81,7 @@ def _send_once(settings: Settings, spool: Spool) -> bool:
     delivery = Delivery(spool, transport, settings.token, Envelope(VERSION, settings.intervals))
     started_at = time.monotonic()
     accepted = delivery.send_batch()
+    delivery.close()
     if accepted is None:
         print(f"nothing was stored: {delivery.trouble or 'the server did not take the message'}", file=sys.stderr)
         return False

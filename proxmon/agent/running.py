@@ -65,6 +65,7 @@ class Agent:
             self._delivery.say_goodbye(farewell, self._stop_reason())
         for thread in self._threads:
             thread.join(0.1)
+        self._delivery.close()
         self._spool.close()
 
     def _collect_forever(self, tier: TierCollector) -> None:

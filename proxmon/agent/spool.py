@@ -13,8 +13,6 @@ import threading
 import zlib
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import IO
-
 from .log import log
 
 MAX_MEMORY_BYTES = 2 << 20  # compressed samples that are kept when the disk takes none: about half an hour
@@ -46,7 +44,7 @@ class Spool:
         self._lock = threading.Lock()
         self._entries: OrderedDict[int, Entry] = OrderedDict()
         self._next_number = 1
-        self._lock_file: IO[str] | None = None
+        self._lock_fd: int | None = None
         self._disk_works = folder is not None
         self._memory_bytes = 0
         self.size_bytes = 0
@@ -99,15 +97,15 @@ class Spool:
 
     def close(self) -> None:
         """Let another agent use the folder."""
-        if self._lock_file is not None:
-            self._lock_file.close()
-            self._lock_file = None
+        if self._lock_fd is not None:
+            os.close(self._lock_fd)
+            self._lock_fd = None
 
     def _open(self, folder: str) -> None:
         try:
             os.makedirs(folder, mode=0o700, exist_ok=True)
-            self._lock_file = open(os.path.join(folder, "lock"), "w")  # noqa: SIM115 - held until close()
-            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._lock_fd = os.open(os.path.join(folder, "lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             log.warning("another agent uses the spool %s: samples are kept in memory only", folder)
             self._disk_works, self._folder = False, None
