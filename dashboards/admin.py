@@ -57,7 +57,7 @@ class AdminPage(Page):
     @property
     def title(self) -> str:
         """Return the page's name."""
-        return "Hosts"
+        return "Manage hosts"
 
     def context(self) -> dict[str, object]:
         """Return the form and the table of hosts."""

@@ -54,7 +54,9 @@ class SessionAuth(BasicAuthProvider):
         self._session_days = session_days
 
     @property
-    def get_user(self) -> Callable[[RequestHandler], str | None]:
+    def get_user(  # pyright: ignore[reportIncompatibleMethodOverride] - Panel's own is untyped
+        self,
+    ) -> Callable[[RequestHandler], str | None]:
         """Return the function that names who sent a request; None without a valid cookie."""
 
         def get_user(handler: RequestHandler) -> str | None:
@@ -64,11 +66,11 @@ class SessionAuth(BasicAuthProvider):
         return get_user
 
     @property
-    def login_handler(self) -> None:  # pyright: ignore[reportIncompatibleVariableOverride] - Panel types it always
+    def login_handler(self) -> None:  # pyright: ignore[reportIncompatibleMethodOverride] - Bokeh allows None
         """Return None: the route is ours."""
 
     @property
-    def logout_handler(self) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def logout_handler(self) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Return None: the route is ours."""
 
     @property

@@ -80,7 +80,7 @@ def _why(judged: JudgedHost) -> Card:
 
 def _unknown_words(judged: JudgedHost) -> str:
     unknown = [rule_label(one.rule) for one in judged.status.findings if one.verdict is Verdict.UNKNOWN]
-    return f"Cannot be judged: {listed(unknown, most=2)}" if unknown else ""
+    return f"Cannot be judged: {listed(unknown, most=2)}" if unknown else "Every rule passes"
 
 
 def _host_values(newest: Newest) -> Card:

@@ -49,7 +49,7 @@ class HostPage(Page):
         return {
             "html": html,
             "is_loading": judged is None,
-            "datasets": table_part("datasets", DATASET_COLUMNS, datasets, sort=["name", 1], page=100, filter="datasets"),
+            "datasets": table_part("datasets", DATASET_COLUMNS, datasets, sort=["name", 1], page=40, filter="datasets"),
             "guests": table_part("guests", GUEST_COLUMNS, guests, sort=["vmid", 1], page=100),
         }
 

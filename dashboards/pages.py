@@ -56,7 +56,7 @@ PAGES: tuple[PageSpec, ...] = (
     PageSpec("/", f"Overview · {NAME}", overview),
     PageSpec("/hosts/{name}", f"Host · {NAME}", host),
     PageSpec("/vms", f"Guests · {NAME}", guests),
-    PageSpec("/admin/hosts", f"Hosts · {NAME}", admin),
+    PageSpec("/admin/hosts", f"Manage hosts · {NAME}", admin),
 )
 
 

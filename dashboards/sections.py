@@ -33,6 +33,7 @@ def head(newest: Newest) -> Context:
         "status": status.status.value,
         "unknown_count": 0 if newest.is_offline else status.unknown_count,
         "seen": unix(host.last_seen_at),
+        "is_offline": newest.is_offline,
         "facts": [fact for fact in facts if fact],
     }
 
@@ -144,7 +145,7 @@ def note(newest: Newest, tier: Tier, section: str) -> Context | None:
     if found is None or found.error is not None:
         return {"kind": "missing", "text": newest.why_missing(tier, section) or "", "since": None}
     if newest.is_offline or newest.why_missing(tier, section):
-        return {"kind": "stale", "text": "Last known values, from", "since": unix(sample.fresh_at) if sample else None}
+        return {"kind": "stale", "text": "Last known,", "since": unix(sample.fresh_at) if sample else None}
     if found.incomplete:
         return {"kind": "incomplete", "text": f"Incomplete: {found.incomplete}", "since": None}
     return None

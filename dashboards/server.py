@@ -59,13 +59,15 @@ class HostPageHandler(PageHandler):
         if self.current_user and not is_past and self.monitor.board.find_named(name) is None:
             self.redirect(f"{self.application.prefix}/?{urlencode({'missing': name[:63]})}")
         else:
-            await super().get(*args, name=name, **kwargs)
+            await super().get(*args, name=name, **kwargs)  # pyright: ignore[reportGeneralTypeIssues] - it is a coroutine
 
 
 class PageSocket(WSHandler):
     """A page's websocket: refused without a session, and when another site's page opens it."""
 
-    def initialize(self, monitor: Monitor, **context: Any) -> None:
+    def initialize(  # pyright: ignore[reportIncompatibleMethodOverride] - Tornado passes all by name
+        self, monitor: Monitor, **context: Any
+    ) -> None:
         """Take the running monitor and Bokeh's own context."""
         super().initialize(**context)
         self.monitor = monitor

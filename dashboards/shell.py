@@ -14,7 +14,7 @@ from dashboards.static import STYLES, asset_url, import_map
 from dashboards.templating import render
 
 NAME = "proxmon"
-NAV = (("/", "Overview", "grid"), ("/vms", "Guests", "guest"), ("/admin/hosts", "Hosts", "host"))
+NAV = (("/", "Overview", "grid"), ("/vms", "Guests", "guest"), ("/admin/hosts", "Manage hosts", "host"))
 
 # Panel's own page skeleton, with our head and our frame; the texts were escaped when they were rendered.
 SKELETON = """{% extends base %}

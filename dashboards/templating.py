@@ -23,8 +23,15 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     names = ("size", "percent", "duration", "decimal", "whole", "plain", "unix", "share")
+    templates.filters["commands"] = commands
     templates.filters |= {name: getattr(formats, name) for name in names}
     return templates
+
+
+def commands(text: str) -> Markup:
+    """Return a sentence as HTML in which what stands between backticks is a command."""
+    pieces = text.split("`")
+    return Markup("").join(Markup("<code>{}</code>" if odd % 2 else "{}").format(one) for odd, one in enumerate(pieces))
 
 
 def render(template: str, /, **context: Any) -> Markup:

@@ -24,7 +24,7 @@ class Admin {
     this.token = el("div", { "aria-live": "polite" });
     this.place = el("div", { class: "panel table-panel" });
     this.empty = el("p", { class: "empty", text: "No host yet. Give the first one a name above." });
-    const head = el("header", { class: "page-head" }, el("div", {}, el("h1", { text: "Hosts" }), this.sub));
+    const head = el("header", { class: "page-head" }, el("div", {}, el("h1", { text: "Manage hosts" }), this.sub));
     root.append(head, this.form(), this.outcome, this.token, this.place, this.empty);
   }
 

@@ -14,13 +14,12 @@ const meter = (key, label) => `
 const TEMPLATE = markup(`
   <article class="card" data-role="host-card">
     <header class="card-head">
-      <div class="card-name"><h2><a data-ref="link"></a></h2><p data-ref="meta"></p></div>
-      <div class="card-status">
-        <span class="pill" data-ref="pill"><i class="shape" aria-hidden="true"></i><span></span></span>
-        <span class="unknown-count" data-ref="unknown"></span>
-      </div>
+      <h2><a data-ref="link"></a></h2>
+      <span class="pill" data-ref="pill"><i class="shape" aria-hidden="true"></i><span></span></span>
+      <p class="card-meta" data-ref="meta"></p>
+      <p class="unknown-count" data-ref="unknown"></p>
     </header>
-    <p class="why" data-ref="why"><span data-ref="whyText"></span><time data-ref="whySince"></time><span data-ref="whyAfter"></span><b data-ref="more"></b></p>
+    <div class="why" data-ref="why"><p><span data-ref="whyText"></span><time data-ref="whySince"></time><span data-ref="whyAfter"></span></p><b data-ref="more"></b></div>
     <div class="meters">${meter("cpu", "CPU")}${meter("memory", "Memory")}${meter("capacity", "Zpool")}</div>
     <dl class="card-facts">
       <div><dt>Load</dt><dd data-ref="load"></dd></div>
@@ -43,7 +42,7 @@ export function showCard(entry, card) {
   entry.card = card;
   setData(root, "status", card.status);
   setPill(refs.pill, card.status);
-  setText(refs.unknown, card.unknown ? `· ${card.unknown} unknown` : "");
+  setText(refs.unknown, card.unknown ? `${card.unknown} unknown` : "");
   setText(refs.meta, card.meta || "\u00a0");
   showWhy(refs, card);
   showMeter(refs.cpu, card.cpu, "");
@@ -57,7 +56,8 @@ export function showCard(entry, card) {
 
 function showWhy(refs, card) {
   const [before, after = ""] = card.why.split("{}");
-  refs.why.hidden = !card.why;
+  setData(refs.why, "quiet", card.unknown || card.status !== "ok" ? "no" : "yes");
+  refs.why.title = card.why_since == null ? card.why : "";
   setText(refs.whyText, before);
   setText(refs.whyAfter, after);
   refs.whySince.hidden = card.why_since == null;

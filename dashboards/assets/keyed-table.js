@@ -8,6 +8,9 @@ export function mount(root, state, send) {
   return (message) => table.receive(message);
 }
 
+// Kinds of columns that have something to show without a value.
+const SPEAKING = new Set(["actions", "run-state"]);
+
 export class KeyedTable {
   constructor(root, { columns, rows, ...options }, send = () => {}) {
     this.columns = columns;
@@ -147,7 +150,8 @@ export class KeyedTable {
     this.columns.forEach((column, index) => {
       const cell = element.children[index];
       const value = row[column.key];
-      cell.toggleAttribute("data-blank", value == null || value === "" || value.length === 0);
+      const isBlank = value == null || value === "" || value.length === 0;
+      cell.toggleAttribute("data-blank", isBlank && !SPEAKING.has(column.kind));
       CELLS[column.kind](cell, value, row, this.send);
     });
   }
