@@ -61,10 +61,8 @@ def local_url(settings: Settings, port: int | None) -> str:
 
 
 async def _run_beside(monitor: Monitor, url: str, companion: Companion | None) -> None:
-    running = [keep_ticking(monitor)]
-    if companion is not None:
-        running.append(companion(monitor, url))
-    await asyncio.gather(*running)
+    running = companion(monitor, url) if companion else asyncio.sleep(0)
+    await asyncio.gather(keep_ticking(monitor), running)
 
 
 if __name__.startswith("bokeh_app_"):

@@ -126,7 +126,8 @@ def _read(settings: type, environ: Mapping[str, str]) -> dict[str, Any]:
     for one in fields(settings):
         text = environ.get(one.metadata["env"], "") if one.metadata else ""
         if text:
-            found[one.name] = _convert(one.metadata["env"], text, type(one.default))
+            kind: type = one.default.__class__
+            found[one.name] = _convert(one.metadata["env"], text, kind)
     return found
 
 

@@ -32,13 +32,15 @@ class Server:
     way: str = WAYS[0]
     environment: dict[str, str] = field(default_factory=dict)
     password: str = field(default_factory=lambda: secrets.token_urlsafe(12))
+    password_hash: str = ""
     port: int = 0
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Server:
         """Start the process and wait until it listens."""
         environment = os.environ | self.environment
-        environment |= {"DASHBOARD_PASSWORD_HASH": hash_password(self.password), "PROXMON_DATA": str(self.data)}
+        self.password_hash = self.password_hash or hash_password(self.password)
+        environment |= {"DASHBOARD_PASSWORD_HASH": self.password_hash, "PROXMON_DATA": str(self.data)}
         self.data.mkdir(parents=True, exist_ok=True)
         with (self.data.parent / f"{self.data.name}.log").open("ab") as log:
             self.process = subprocess.Popen(self._command(), cwd=ROOT, env=environment, stdout=log, stderr=log)
