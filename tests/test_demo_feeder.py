@@ -143,6 +143,28 @@ def test_a_refused_post_is_logged_once_and_tried_again(tmp_path: Path, caplog: p
     assert "503" in messages[0]
 
 
+def test_a_host_that_was_deleted_is_logged_once_while_others_go_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def run() -> None:
+        async with serving(tmp_path) as (monitor, url), feeding(feed_demo(monitor, url, 2, QUICK)):
+            await until(monitor, lambda: len(seen(monitor)) == 2 and all(seen(monitor).values()))
+            await monitor.hosts.delete(host_name(0), keep_history=False)
+            kept: set[object] = set()
+
+            def has_ten_more() -> bool:
+                kept.update(judged.snapshot.last_seen_at for judged in monitor.board.list_hosts())
+                return len(kept) >= 10
+
+            await until(monitor, has_ten_more)
+
+    with caplog.at_level(logging.WARNING, "proxmon.demo"):
+        asyncio.run(run())
+    messages = [record.getMessage() for record in caplog.records if record.name == "proxmon.demo.feeder"]
+    assert len(messages) == 1
+    assert host_name(0) in messages[0]
+
+
 def test_a_server_that_is_away_is_no_answer() -> None:
     listener, port = bind_unused_port()
     listener.close()

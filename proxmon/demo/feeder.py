@@ -19,7 +19,7 @@ from proxmon.payload import Tier
 log = logging.getLogger(__name__)
 
 POSTS_PER_SECOND = 25.0  # in all; a larger fleet sends less often, as each message is made and judged in one process
-POSTS_AT_ONCE = 8
+STARTS_AT_ONCE = 8
 OK = 200
 
 
@@ -43,16 +43,16 @@ class _Feed:
     url: str
     intervals: Mapping[Tier, float]
     scenario: Scenario
-    gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(POSTS_AT_ONCE))
-    is_failing: bool = False
+    gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(STARTS_AT_ONCE))
+    failing: set[str] = field(default_factory=set[str])
 
     async def run(self, index: int, share: float) -> None:
         """Send all tiers of a host at once, then each when it is due; ``share`` spreads the hosts over an interval."""
         async with self.gate:
             token = await self._token(host_name(index))
-        started_at = self.monitor.clock()
-        due = dict.fromkeys(Tier, started_at)
-        await self._send(index, token, started_at, due)
+            started_at = self.monitor.clock()
+            due = dict.fromkeys(Tier, started_at)
+            await self._send(index, token, started_at, due)
         await asyncio.sleep(share * self.intervals[Tier.FAST])
         while True:
             await asyncio.sleep(self.intervals[Tier.FAST])
@@ -74,15 +74,16 @@ class _Feed:
     async def _post(self, index: int, token: str, now: datetime, tiers: list[Tier]) -> bool:
         body = msgspec.json.encode(self.scenario.message(index, now, tiers, self.intervals))
         try:
-            async with self.gate:
-                status, answer = await post_json(self.url, token, body)
+            status, answer = await post_json(self.url, token, body)
         except OSError as error:
             status, answer = 0, str(error) or "no answer in time"
         self._note(host_name(index), status, answer)
         return status == OK
 
     def _note(self, name: str, status: int, answer: str) -> None:
-        """Log the first of a row of failures: when the server is away, every host fails."""
-        if status != OK and not self.is_failing:
+        """Log the first of a host's row of failures; one that an administrator deleted fails for good."""
+        if status == OK:
+            self.failing.discard(name)
+        elif name not in self.failing:
+            self.failing.add(name)
             log.warning("The demo's host %s could not send, and tries again: %s %s", name, status or "", answer[:200])
-        self.is_failing = status != OK
