@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from hypothesis import HealthCheck, settings
+
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "tests" / "samples"
 VERSIONS = ("zfs-2.1", "zfs-2.3")
@@ -19,6 +21,10 @@ MOMENTS = tuple(
 )
 # Licences differ, so these are run where they are found and never copied.
 PUBLISHED = Path(os.environ.get("PROXMON_PUBLISHED_CORPUS", ROOT.parent / "shared" / "corpus" / "published"))
+
+
+# A parser that hangs is found by its own test; a busy machine is no failure.
+at_any_speed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def sample(moment: str, file: str) -> str:

@@ -7,7 +7,6 @@ from datetime import timezone
 from typing import Any
 
 import pytest
-from captures import MOMENTS, SAMPLES, sample, samples, walk
 
 from proxmon.agent.parse import parse
 from proxmon.agent.units import parse_number
@@ -15,6 +14,7 @@ from proxmon.agent.zfs_list import parse_snapshots, parse_zfs_list, parse_zfs_li
 from proxmon.agent.zpool_list import parse_zpool_list, parse_zpool_list_json
 from proxmon.agent.zpool_status import parse_zpool_status
 from proxmon.agent.zpool_status_json import parse_zpool_status_json
+from tests.agent.captures import MOMENTS, SAMPLES, sample, samples, walk
 
 UTC = timezone.utc
 JSON_MOMENTS = [moment for moment in MOMENTS if (SAMPLES / moment / "zpool_status_j_int.json").exists()]

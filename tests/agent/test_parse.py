@@ -9,9 +9,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from captures import SAMPLES, sample
 
 from proxmon.agent.parse import KINDS, ParseError, main, parse
+from tests.agent.captures import SAMPLES, sample
 
 MOMENT = "zfs-2.3/02_rpool_mirror_scrubbed"
 FILES = {

@@ -8,7 +8,6 @@ from datetime import timedelta, timezone
 from typing import Any
 
 import pytest
-from captures import sample
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,6 +19,7 @@ from proxmon.agent.zfs_list import (
     parse_zfs_list_json,
     read_snapshots,
 )
+from tests.agent.captures import at_any_speed, sample
 
 UTC = timezone.utc
 words = st.sampled_from(["NAME", "USED", "CREATION", "a@b", "a", "-", "1", "1.2K", "1795382714", "\t", " ", "\n"])
@@ -79,13 +79,25 @@ def test_the_space_columns_are_read() -> None:
         ("a/b@c d\t1795382714\t0\t98304\n", {"creation_unix": 1795382714, "used_bytes": 0, "referenced_bytes": 98304}),
         ("a/b@c d\t1795382714\n", {"creation_unix": 1795382714}),
         ("a/b@c d\t4711\n", {"createtxg": 4711}),
-        ("a/b@c d\t0B\t96K\tSun Nov 22 21:25 2026\n", {"used_bytes": 0, "referenced_bytes": 98304, "creation_unix": 1795382700}),
-        ("a/b@c d\tSun Nov 22 21:25 2026\t0B\t96K\n", {"creation_unix": 1795382700, "used_bytes": 0, "referenced_bytes": 98304}),
+        (
+            "a/b@c d\t0B\t96K\tSun Nov 22 21:25 2026\n",
+            {"used_bytes": 0, "referenced_bytes": 98304, "creation_unix": 1795382700},
+        ),
+        (
+            "a/b@c d\tSun Nov 22 21:25 2026\t0B\t96K\n",
+            {"creation_unix": 1795382700, "used_bytes": 0, "referenced_bytes": 98304},
+        ),
         ("a/b@c d\t0\t-\t98304\t-\n", {"used_bytes": 0, "referenced_bytes": 98304}),
-        ("NAME  CREATION  USED\na/b@c d  Sun Nov 22 21:25 2026  1K\n", {"creation_unix": 1795382700, "used_bytes": 1024}),
-        ("NAME  USED  AVAIL  REFER  MOUNTPOINT\na/b@c d  0B  -  96K  -\n", {"used_bytes": 0, "referenced_bytes": 98304}),
+        (
+            "NAME  CREATION  USED\na/b@c d  Sun Nov 22 21:25 2026  1K\n",
+            {"creation_unix": 1795382700, "used_bytes": 1024},
+        ),
+        (
+            "NAME  USED  AVAIL  REFER  MOUNTPOINT\na/b@c d  0B  -  96K  -\n",
+            {"used_bytes": 0, "referenced_bytes": 98304},
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_snapshot_is_read_from_any_columns(text: str, row: dict[str, Any]) -> None:
     assert parse_snapshots(text, UTC) == [{"name": "a/b@c d", "dataset": "a/b", "snapshot": "c d", **row}]
 
@@ -148,11 +160,13 @@ def test_what_is_no_json_object_is_refused(text: str) -> None:
         parse_snapshots_json(text)
 
 
+@at_any_speed
 @given(st.text() | st.lists(words).map("".join))
 def test_no_text_makes_it_raise(text: str) -> None:
     json.dumps([parse_zfs_list(text, UTC), parse_snapshots(text, UTC)])
 
 
+@at_any_speed
 @given(st.dictionaries(st.text(), st.none() | st.booleans() | st.integers() | st.floats() | st.text()))
 def test_no_json_makes_it_raise(values: dict[str, Any]) -> None:
     for value in [*values.values(), values]:

@@ -6,12 +6,12 @@ import json
 from typing import Any
 
 import pytest
-from captures import sample
 from hypothesis import given
 from hypothesis import strategies as st
 
 from proxmon.agent.zfs_json import ParseError
 from proxmon.agent.zpool_list import parse_zpool_list, parse_zpool_list_json
+from tests.agent.captures import at_any_speed, sample
 
 HEADINGS = "NAME   SIZE  ALLOC   FREE  CKPOINT  EXPANDSZ   FRAG    CAP  DEDUP    HEALTH  ALTROOT\n"
 json_values: st.SearchStrategy[Any] = st.recursive(
@@ -124,6 +124,7 @@ def test_what_is_no_json_object_is_refused(text: str) -> None:
         parse_zpool_list_json(text)
 
 
+@at_any_speed
 @given(
     st.text()
     | st.lists(st.sampled_from(["NAME", "HEALTH", "ONLINE", "-", "1", "1.2K", "x", "\t", " ", "\n"])).map("".join)
@@ -132,6 +133,7 @@ def test_no_text_makes_it_raise(text: str) -> None:
     assert all("name" in pool for pool in parse_zpool_list(text) if "NAME" not in text)
 
 
+@at_any_speed
 @given(json_values)
 def test_no_json_makes_it_raise(value: Any) -> None:
     keys = ("size", "capacity", "dedupratio", "health", "readonly", "guid")

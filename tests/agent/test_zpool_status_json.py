@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from proxmon.agent.zfs_json import ParseError
 from proxmon.agent.zpool_status_json import parse_zpool_status_json
+from tests.agent.captures import at_any_speed
 
 COUNTERS = {"read_errors": 0, "write_errors": 0, "checksum_errors": 0}
 json_values: st.SearchStrategy[Any] = st.recursive(
@@ -184,6 +185,7 @@ def test_what_is_no_json_object_is_refused_in_a_sentence(text: str) -> None:
         parse_zpool_status_json(text)
 
 
+@at_any_speed
 @given(json_values)
 def test_no_json_makes_it_raise(value: Any) -> None:
     pool = {
