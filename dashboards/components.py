@@ -75,6 +75,13 @@ def table_part(name: str, columns: Iterable[Column], rows: Iterable[Message], **
     return Part(name, "keyed-table.js", state)
 
 
+def differing(before: Message | None, row: Message) -> Message:
+    """Return the row's key and the fields that a browser does not show yet; all of a new row."""
+    if before is None:
+        return row
+    return {name: value for name, value in row.items() if name == "key" or before.get(name) != value}
+
+
 class Rows:
     """What a browser shows of a keyed list, to tell it only what changed."""
 
@@ -84,7 +91,7 @@ class Rows:
     def replace(self, rows: Iterable[Message], among: Callable[[str], bool] = lambda key: True) -> Message:
         """Take in the rows and return what changed; ``among`` limits which of the shown keys may vanish."""
         current = {row["key"]: row for row in rows}
-        put = [row for key, row in current.items() if self._shown.get(key) != row]
+        put = [differing(self._shown.get(key), row) for key, row in current.items() if self._shown.get(key) != row]
         gone = [key for key in self._shown if key not in current and among(key)]
         self._shown.update(current)
         for key in gone:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dashboards.formats import plain, unix
+from dashboards.formats import plain
 from dashboards.newest import Newest
 from dashboards.wording import finding_words, rule_label
 from proxmon.findings import SEVERITY, Detail, Finding, Verdict
 from proxmon.rules.words import number
 
 # A rule may judge hundreds of datasets: what failed is listed first, and the rest is counted.
-MOST_DETAILS = 50
+MOST_DETAILS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +24,11 @@ class FindingRow:
     kind: str
     before: str
     after: str
-    since: float | None
+    since: str | float | None
     value: str
     threshold: str
     clears_when: str
-    observed: float | None
+    observed: str | float | None
     details: tuple[Detail, ...]
     details_left: int
 
@@ -50,11 +50,11 @@ def _row(newest: Newest, finding: Finding) -> FindingRow:
         kind=_kind(finding.verdict),
         before=before,
         after=after,
-        since=unix(words.since),
+        since=newest.moment(words.since),
         value=_value(finding),
         threshold=finding.threshold,
         clears_when=finding.clears_when,
-        observed=unix(finding.observed_at),
+        observed=newest.moment(finding.observed_at),
         details=tuple(details[:MOST_DETAILS]) if len(details) > 1 else (),
         details_left=max(0, len(details) - MOST_DETAILS),
     )

@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 import param
 from markupsafe import Markup
 
-from dashboards.components import Message, Rows, table_part
+from dashboards.components import Message, Part, Rows, table_part
+from dashboards.formats import unix
 from dashboards.host_tables import DATASET_COLUMNS, GUEST_COLUMNS, dataset_rows, guest_rows
 from dashboards.live import Page
 from dashboards.sections import SECTIONS, render_section
@@ -48,6 +49,7 @@ class HostPage(Page):
         self._datasets, self._guests = Rows(datasets), Rows(guests)
         return {
             "html": html,
+            "sections": Part("sections", "live-sections.js", {"moments": self._moments(judged)}),
             "is_loading": judged is None,
             "datasets": table_part("datasets", DATASET_COLUMNS, datasets, sort=["name", 1], page=40, filter="datasets"),
             "guests": table_part("guests", GUEST_COLUMNS, guests, sort=["vmid", 1], page=100),
@@ -73,14 +75,17 @@ class HostPage(Page):
         newest = self.newest(judged)
         return dataset_rows(newest), guest_rows(newest)
 
+    def _moments(self, judged: JudgedHost | None) -> dict[str, float | None]:
+        return {name: unix(at) for name, at in self.newest(judged).moments.items()} if judged else {}
+
     def _differing(self, judged: JudgedHost) -> Iterator[Message]:
         html = self._sections(judged)
         changed = {name: text for name, text in html.items() if self._html.get(name) != text}
         self._html = html
-        if changed:
-            yield {"to": "sections", "html": {name: str(text) for name, text in changed.items()}}
+        shown = {name: str(text) for name, text in changed.items()}
+        yield {"to": "sections", "moments": self._moments(judged), "html": shown}
         datasets, guests = self._rows(judged)
-        for name, shown, rows in (("datasets", self._datasets, datasets), ("guests", self._guests, guests)):
-            message = shown.replace(rows)
+        for name, known, rows in (("datasets", self._datasets, datasets), ("guests", self._guests, guests)):
+            message = known.replace(rows)
             if message:
                 yield {"to": name, **message}

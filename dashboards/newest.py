@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from dashboards.formats import unix
 from proxmon.board import JudgedHost
 from proxmon.config import RuleSettings
 from proxmon.findings import Status
@@ -15,7 +16,6 @@ from proxmon.payload import (
     MediumPayload,
     Pool,
     PoolsSection,
-    Section,
     SlowPayload,
     StoragesSection,
     SystemSection,
@@ -50,6 +50,22 @@ class Newest:
     def is_current(self, tier: Tier, section: str) -> bool:
         """Tell whether a section speaks for the host now."""
         return not self.is_offline and self.why_missing(tier, section) is None
+
+    @property
+    def moments(self) -> dict[str, datetime]:
+        """Return the moments that every sample moves, by name: the browser is told them apart from the sections."""
+        snapshot = self.judged.snapshot
+        found = {tier.value: sample.fresh_at for tier, sample in snapshot.samples.items()}
+        if snapshot.last_seen_at is not None:
+            found["seen"] = snapshot.last_seen_at
+        if snapshot.newest_sample is not None:
+            found["received"] = snapshot.newest_sample.received_at
+        return found
+
+    def moment(self, at: datetime | None) -> str | float | None:
+        """Return the name of a moment that has one, or else its seconds since 1970."""
+        named = next((name for name, moment in self.moments.items() if moment == at), None)
+        return named if named is not None else unix(at)
 
     @property
     def fast(self) -> FastPayload:
@@ -94,7 +110,3 @@ class Newest:
         """Return versions and updates."""
         return self.slow.system_info or SystemSection()
 
-
-def section_error(section: Section | None) -> str | None:
-    """Return why a section could not be collected, or None."""
-    return section.error if section is not None else None

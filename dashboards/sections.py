@@ -9,7 +9,7 @@ import msgspec
 from markupsafe import Markup
 
 from dashboards.findings import finding_rows
-from dashboards.formats import decimal, duration, percent, plain, share, size, unix
+from dashboards.formats import decimal, duration, percent, plain, share, size
 from dashboards.newest import Newest
 from dashboards.templating import render
 from dashboards.zpools import zpool_views
@@ -32,7 +32,7 @@ def head(newest: Newest) -> Context:
         "host_name": host.host.name,
         "status": status.status.value,
         "unknown_count": 0 if newest.is_offline else status.unknown_count,
-        "seen": unix(host.last_seen_at),
+        "seen": newest.moment(host.last_seen_at),
         "is_offline": newest.is_offline,
         "facts": [fact for fact in facts if fact],
     }
@@ -116,7 +116,7 @@ def system(newest: Newest) -> Context:
 def _tier(newest: Newest, tier: Tier) -> Context:
     sample = newest.sample(tier)
     every = duration(sample.interval_seconds) if sample else None
-    return {"name": tier.value, "fresh": unix(sample.fresh_at) if sample else None, "every": every}
+    return {"name": tier.value, "fresh": tier.value if sample else None, "every": every}
 
 
 def agent_costs(newest: Newest) -> list[tuple[str, str]]:
@@ -145,7 +145,7 @@ def note(newest: Newest, tier: Tier, section: str) -> Context | None:
     if found is None or found.error is not None:
         return {"kind": "missing", "text": newest.why_missing(tier, section) or "", "since": None}
     if newest.is_offline or newest.why_missing(tier, section):
-        return {"kind": "stale", "text": "Last known,", "since": unix(sample.fresh_at) if sample else None}
+        return {"kind": "stale", "text": "Last known,", "since": tier.value}
     if found.incomplete:
         return {"kind": "incomplete", "text": f"Incomplete: {found.incomplete}", "since": None}
     return None

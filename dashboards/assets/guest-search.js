@@ -14,8 +14,7 @@ class GuestSearch {
     this.isLoading = loading;
     this.hosts = hosts;
     this.build(root, query);
-    this.table = new KeyedTable(this.place, { ...table, rows: [] });
-    this.put(table.rows);
+    this.table = new KeyedTable(this.place, { ...table, prepare });
     this.search(query);
   }
 
@@ -34,16 +33,10 @@ class GuestSearch {
     if (query === "" && matchMedia("(hover: hover)").matches) this.input.focus({ preventScroll: true });
   }
 
-  put(rows) {
-    for (const row of rows) row.folded = [row.name, String(row.vmid), ...(row.ips ?? [])].map(fold);
-    this.table.put(rows);
-  }
-
-  receive({ put = [], remove = [], hosts }) {
+  receive({ put, remove, hosts }) {
     this.isLoading = false;
     this.hosts = hosts;
-    this.put(put);
-    this.table.receive({ remove });
+    this.table.receive({ put, remove });
     this.describe();
   }
 
@@ -74,6 +67,12 @@ class GuestSearch {
     });
     return [el("p", {}, "No guest has ", el("q", { text: this.input.value.trim() }), " in its name, ID or IP addresses."), reset];
   }
+}
+
+// What the search looks at, folded once per row instead of once per keystroke.
+function prepare(row) {
+  row.folded = [row.name, String(row.vmid), ...(row.ips ?? [])].map(fold);
+  return row;
 }
 
 function noGuests(hosts) {

@@ -21,6 +21,7 @@ export class KeyedTable {
     this.limit = options.page ?? 200;
     [this.sortKey, this.direction] = options.sort ?? [columns[0].key, 1];
     this.accepts = () => true;
+    this.prepare = options.prepare ?? ((row) => row);
     this.build(root);
     this.put(rows);
     this.arrange();
@@ -89,7 +90,8 @@ export class KeyedTable {
   }
 
   put(rows) {
-    for (const row of rows) {
+    for (const fields of rows) {
+      const row = this.prepare({ ...this.rows.get(fields.key), ...fields });
       this.rows.set(row.key, row);
       const drawn = this.drawn.get(row.key);
       if (drawn) this.fill(drawn, row);

@@ -1,13 +1,21 @@
 // Server-rendered sections: new HTML is merged into the old, so that focus, scrolling and opened details stay.
-import { countAll } from "./clock.js";
+import { countAll, showTime } from "./clock.js";
 
-export function mount() {
-  countAll();
-  return ({ html }) => {
+export function mount(root, { moments }) {
+  showMoments(moments);
+  return ({ html, moments: newer }) => {
     for (const [name, text] of Object.entries(html)) merge(name, text);
+    showMoments(newer);
     for (const waiting of document.querySelectorAll("[data-loading]")) waiting.remove();
     for (const loaded of document.querySelectorAll("[data-loaded]")) loaded.hidden = false;
   };
+}
+
+// Moments that every sample moves are told by name, so that a section is not sent again for its ages alone.
+function showMoments(moments) {
+  for (const element of document.querySelectorAll("[data-moment]")) {
+    showTime(element, moments[element.dataset.moment], element.dataset.form);
+  }
 }
 
 function merge(name, text) {
@@ -48,9 +56,12 @@ function mergeNode(old, next) {
     if (old.data !== next.data) old.data = next.data;
     return;
   }
+  const isJudgedAnew = old.dataset.verdict !== next.dataset.verdict;
+  const isOpen = next.querySelector("details")?.open;
   mergeAttributes(old, next);
   // A time counts by itself; its text is the browser's.
-  if (!("since" in next.dataset)) mergeChildren(old, next);
+  if (next.nodeName !== "TIME") mergeChildren(old, next);
+  if (isJudgedAnew && isOpen !== undefined) old.querySelector("details").open = isOpen;
 }
 
 function mergeAttributes(old, next) {
@@ -58,7 +69,7 @@ function mergeAttributes(old, next) {
     if (name !== "open" && old.getAttribute(name) !== value) old.setAttribute(name, value);
   }
   for (const { name } of [...old.attributes]) {
-    const isOurs = name === "open" || (name === "title" && "since" in old.dataset);
+    const isOurs = name === "open" || (old.nodeName === "TIME" && (name === "title" || name === "data-since"));
     if (!next.hasAttribute(name) && !isOurs) old.removeAttribute(name);
   }
 }
