@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 # A commit costs about 3 ms of CPU whatever is in it, so 100 samples a second, each committed alone, would take
-# a third of a core. 20 ms apart they take a tenth, and nobody waits longer than he notices.
-SPACING_SECONDS = 0.020
+# a third of a core. 25 ms apart they take a tenth, and nobody waits longer than he notices.
+SPACING_SECONDS = 0.025
 # Senders that answer an acknowledgement with their next sample fill the queue during each commit, and groups
 # form by themselves: to wait would only slow them down.
 EAGER_GAP_SECONDS = 0.004

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Sequence
 from concurrent.futures import Future
 from datetime import datetime
@@ -32,6 +33,8 @@ class Store:
         self._credentials = CredentialFile(directory.secrets_path)
         self._writer = Writer(database, directory, inbox)
         self._is_closed = False
+        # The writer would be torn out of DuckDB, which ends the process by an abort.
+        atexit.register(self.close)
         self._drop_orphans()
 
     @classmethod
@@ -58,6 +61,7 @@ class Store:
         if self._is_closed:
             return
         self._is_closed = True
+        atexit.unregister(self.close)
         self._writer.close()
         self._database.close()
         self._credentials.close()
@@ -73,6 +77,10 @@ class Store:
             OverloadedError: too many samples wait already.
         """
         return self._writer.append(samples)
+
+    def settle(self) -> None:
+        """Wait until the typed tables have every sample that was acknowledged before."""
+        self._writer.run(lambda _: None)
 
     def snapshot(self, at: datetime | None = None) -> FleetSnapshot:
         """Return the fleet at a moment: what was observed until then; the newest state when it is None.

@@ -1,0 +1,188 @@
+"""One thread writes: groups form, one bad sample fails alone, a full queue refuses, trouble passes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from proxmon.errors import OverloadedError, SampleError, StoreUnavailableError
+from proxmon.fleet import Host
+from storage import Appended, Store
+from storage.inbox import Inbox
+from storage.intake import store_group
+from tests.builders import NOW, a_sample
+from tests.storage.conftest import SECRET, Query
+
+SECOND = timedelta(seconds=1)
+
+
+class Held:
+    """Keeps the writer busy until it is let go, so that samples queue up behind it."""
+
+    def __init__(self, store: Store) -> None:
+        self._entered, self._freed = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=store._writer.run, args=(self._wait,))
+        self._thread.start()
+        self._entered.wait()
+
+    def let_go(self) -> None:
+        self._freed.set()
+        self._thread.join()
+
+    def _wait(self, connection: object) -> None:
+        self._entered.set()
+        self._freed.wait()
+
+
+def append_each(store: Store, host: Host, count: int, held: Held) -> list[Future[Appended]]:
+    """Append samples one by one while the writer is held, then let it go."""
+    futures = [store.append([a_sample(host.id, collected_at=NOW + n * SECOND)]) for n in range(count)]
+    held.let_go()
+    return futures
+
+
+def test_samples_that_wait_share_one_transaction(store: Store, host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    groups: list[int] = []
+
+    def counted(connection: Any, ledger: Any, group: Any) -> Any:
+        groups.append(len(group))
+        return store_group(connection, ledger, group)
+
+    monkeypatch.setattr("storage.writer.store_group", counted)
+    futures = append_each(store, host, 40, Held(store))
+    assert [future.result().stored for future in futures] == [1] * 40
+    assert groups == [40]
+
+
+def test_samples_before_and_after_another_write_keep_their_order(store: Store, query: Query) -> None:
+    held = Held(store)
+    adding = threading.Thread(target=store.add_host, args=("pve-01", SECRET, NOW))
+    adding.start()
+    held.let_go()
+    adding.join()
+    assert store.append([a_sample(1)]).result().stored == 1
+
+
+def test_a_sample_that_the_database_refuses_fails_alone(
+    store: Store, host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.writer.store_group", refusing(duckdb.ConversionException("cannot convert")))
+    held = Held(store)
+    poisoned = store.append([a_sample(host.id, agent_version="poison")])
+    futures = append_each(store, host, 5, held)
+    with pytest.raises(SampleError, match="cannot convert"):
+        poisoned.result()
+    assert [future.result().stored for future in futures] == [1] * 5
+    store.check()
+
+
+def test_a_sample_that_is_no_text_fails_alone(store: Store, host: Host) -> None:
+    held = Held(store)
+    broken = store.append([replace(a_sample(host.id), raw=b"\xff")])
+    futures = append_each(store, host, 2, held)
+    with pytest.raises(SampleError):
+        broken.result()
+    assert [future.result().stored for future in futures] == [1, 1]
+
+
+def test_trouble_of_the_disk_fails_the_whole_group_until_it_passes(
+    store: Store, host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as trouble:
+        trouble.setattr("storage.writer.store_group", refusing(duckdb.IOException("No space left on device")))
+        with pytest.raises(StoreUnavailableError, match="No space left"):
+            store.append([a_sample(host.id, agent_version="poison")]).result()
+        with pytest.raises(StoreUnavailableError, match="No space left"):
+            store.check()
+    assert store.append([a_sample(host.id)]).result().stored == 1
+    store.check()
+
+
+def test_an_invalidated_database_is_opened_again(
+    store: Store, host: Host, monkeypatch: pytest.MonkeyPatch, query: Query
+) -> None:
+    store.append([a_sample(host.id)]).result()
+    with monkeypatch.context() as trouble:
+        trouble.setattr("storage.writer.store_group", refusing(duckdb.FatalException("database has been invalidated")))
+        with pytest.raises(StoreUnavailableError, match="invalidated"):
+            store.append([a_sample(host.id, agent_version="poison")]).result()
+    appended = store.append([a_sample(host.id), a_sample(host.id, collected_at=NOW + SECOND)]).result()
+    assert appended.is_new == (False, True)
+    assert store.snapshot().hosts[0].samples
+    assert query("SELECT count(*) FROM host_samples") == [(2,)]
+
+
+def test_a_full_queue_refuses_at_once_and_says_when_to_come_back(directory: Path) -> None:
+    store = Store.open(directory, Inbox(max_samples=2))
+    host = store.add_host("pve-01", SECRET, NOW)
+    held = Held(store)
+    futures = [store.append([a_sample(host.id, collected_at=NOW + n * SECOND)]) for n in range(2)]
+    with pytest.raises(OverloadedError) as refused:
+        store.append([a_sample(host.id)])
+    held.let_go()
+    assert refused.value.retry_after_seconds >= 1
+    assert [future.result().stored for future in futures] == [1, 1]
+    store.close()
+
+
+def test_a_queue_is_bounded_in_bytes_too_but_takes_one_message_of_any_size(directory: Path) -> None:
+    store = Store.open(directory, Inbox(max_bytes=10))
+    host = store.add_host("pve-01", SECRET, NOW)
+    held = Held(store)
+    future = store.append([a_sample(host.id)])
+    with pytest.raises(OverloadedError):
+        store.append([a_sample(host.id)])
+    held.let_go()
+    assert future.result().stored == 1
+    store.close()
+
+
+def test_a_sample_whose_sender_gave_up_is_not_stored(store: Store, host: Host, query: Query) -> None:
+    held = Held(store)
+    assert store.append([a_sample(host.id)]).cancel()
+    held.let_go()
+    assert query("SELECT count(*) FROM samples") == [(0,)]
+
+
+def test_a_write_that_fails_leaves_nothing_behind(store: Store, host: Host, query: Query) -> None:
+    def write(connection: duckdb.DuckDBPyConnection) -> None:
+        connection.execute("DELETE FROM base.hosts")
+        raise RuntimeError("half way")
+
+    with pytest.raises(StoreUnavailableError, match="half way"):
+        store._writer.run(write)
+    assert query("SELECT count(*) FROM hosts") == [(1,)]
+
+
+def test_many_threads_may_store_and_read_at_once(store: Store, host: Host, query: Query) -> None:
+    def work(lane: int) -> None:
+        for n in range(10):
+            at = NOW + (lane * 100 + n) * SECOND
+            assert store.append([a_sample(host.id, collected_at=at)]).result().stored == 1
+            assert store.snapshot().hosts[0].samples
+
+    threads = [threading.Thread(target=work, args=(lane,)) for lane in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert query("SELECT count(*), count(DISTINCT collected_at) FROM samples") == [(80, 80)]
+
+
+def refusing(error: Exception) -> Callable[..., Any]:
+    """Return a ``store_group`` that raises when a poisoned sample is among the group."""
+
+    def store(connection: Any, ledger: Any, group: Any) -> Any:
+        if any(prepared.sample.agent_version == "poison" for prepared in group):
+            raise error
+        return store_group(connection, ledger, group)
+
+    return store
