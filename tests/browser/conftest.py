@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -83,6 +84,14 @@ def open_page(browser: Browser, server: Server) -> Iterator[Callable[..., Page]]
     for context in contexts:
         context.close()
     assert watch.faults == []
+
+
+@pytest.fixture
+def own_server(tmp_path: Path) -> Iterator[Server]:
+    """Give a server that the test may stop; name it before ``open_page``, so that its pages are closed first."""
+    running = Server(tmp_path / "data").start()
+    yield running
+    running.stop()
 
 
 @pytest.fixture

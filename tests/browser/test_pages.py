@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import DESKTOP, PHONE
+from tests.browser.conftest import PHONE
 from tests.builders import (
     a_fast_payload,
     a_guest,
@@ -274,29 +274,21 @@ def test_the_past_is_shown_as_it_was_and_says_so(open_page: OpenPage, server: Se
     expect(page.get_by_text("Back to live")).to_be_visible()
 
 
-def test_a_page_comes_back_live_after_a_restart(open_page: OpenPage, tmp_path: Any) -> None:
-    own = Server(tmp_path / "data").start()
-    try:
-        token = own.add_host("pve-01")
-        send(own, token)
-        page = open_page("/", on=own)
-        open_page.watch.is_forgiving = True  # the browser logs the lost connection as an error
-        expect(card(page, "pve-01")).to_have_attribute("data-status", "ok")
-        own.stop()
-        own.start()
-        send(own, token, zfs_pools={"pools": [a_pool(health="DEGRADED")]})
-        expect(card(page, "pve-01")).to_have_attribute("data-status", "critical", timeout=30_000)
-        send(own, token)
-        expect(card(page, "pve-01")).to_have_attribute("data-status", "ok")
-    finally:
-        own.stop()
+def test_a_page_comes_back_live_after_a_restart(own_server: Server, open_page: OpenPage) -> None:
+    token = own_server.add_host("pve-01")
+    send(own_server, token)
+    page = open_page("/", on=own_server)
+    open_page.watch.is_forgiving = True  # the browser logs the lost connection as an error
+    expect(card(page, "pve-01")).to_have_attribute("data-status", "ok")
+    own_server.stop()
+    own_server.start()
+    send(own_server, token, zfs_pools={"pools": [a_pool(health="DEGRADED")]})
+    expect(card(page, "pve-01")).to_have_attribute("data-status", "critical", timeout=30_000)
+    send(own_server, token)
+    expect(card(page, "pve-01")).to_have_attribute("data-status", "ok")
 
 
-def test_an_empty_fleet_says_what_to_do_next(open_page: OpenPage, tmp_path: Any) -> None:
-    own = Server(tmp_path / "data").start()
-    try:
-        page = open_page("/", on=own, viewport=DESKTOP)
-        page.get_by_role("main").get_by_role("link", name=re.compile("Add|host", re.IGNORECASE)).first.click()
-        expect(page).to_have_url(f"{own.url}/admin/hosts")
-    finally:
-        own.stop()
+def test_an_empty_fleet_says_what_to_do_next(own_server: Server, open_page: OpenPage) -> None:
+    page = open_page("/", on=own_server)
+    page.get_by_role("main").get_by_role("link", name=re.compile("Add|host", re.IGNORECASE)).first.click()
+    expect(page).to_have_url(f"{own_server.url}/admin/hosts")

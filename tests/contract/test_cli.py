@@ -1,0 +1,128 @@
+"""The command line, as its users run it: with and without a running server."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+
+import pytest
+
+from proxmon.auth import is_password
+from proxmon.cli import main
+from tests.builders import a_message, a_wire_sample
+from tests.servers import Server
+
+WHERE = ("beside a running server", "without a server")
+
+
+def proxmon(*arguments: str, data: Path, given: str | None = None) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PROXMON_DATA": str(data)}
+    command = [sys.executable, "-m", "proxmon", *arguments]
+    return subprocess.run(
+        command, env=environment, input=given, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+@pytest.fixture(params=WHERE)
+def data(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """Give a data directory, with a server on it or not."""
+    return request.getfixturevalue("server").data if request.param == WHERE[0] else tmp_path
+
+
+def test_hosts_are_added_listed_rotated_and_deleted(data: Path) -> None:
+    name = f"cli-{uuid.uuid4().hex[:8]}"
+    added = json.loads(proxmon("hosts", "add", name, "--json", data=data).stdout)
+    assert added["name"] == name
+    assert len(added["token"]) == 43
+    listed = json.loads(proxmon("hosts", "list", "--json", data=data).stdout)
+    assert next(one for one in listed if one["name"] == name)["status"] == "offline"
+    rotated = json.loads(proxmon("hosts", "rotate", name, "--json", data=data).stdout)
+    assert rotated["token"] != added["token"]
+    assert proxmon("hosts", "delete", name, data=data).returncode == 0
+    assert name not in proxmon("hosts", "list", data=data).stdout
+
+
+def test_what_cannot_be_done_is_said_in_one_sentence(data: Path) -> None:
+    for arguments, says in (
+        (("hosts", "add", "a b"), "1 to 63"),
+        (("hosts", "rotate", "nobody"), "nobody"),
+        (("hosts", "delete", "nobody"), "nobody"),
+        (("tokens", "revoke", "nobody"), "nobody"),
+    ):
+        ended = proxmon(*arguments, data=data)
+        assert ended.returncode == 1
+        assert ended.stdout == ""
+        assert ended.stderr.startswith("proxmon: ")
+        assert says in ended.stderr
+        assert len(ended.stderr.strip().splitlines()) == 1
+
+
+def test_tokens_are_added_listed_and_revoked(data: Path) -> None:
+    name = f"cli-{uuid.uuid4().hex[:8]}"
+    added = json.loads(proxmon("tokens", "add", name, "--role", "admin", "--json", data=data).stdout)
+    assert set(added) == {"name", "token"}
+    listed = proxmon("tokens", "list", data=data).stdout
+    assert name in listed
+    assert added["token"] not in listed
+    assert proxmon("tokens", "revoke", name, data=data).returncode == 0
+    assert name not in proxmon("tokens", "list", data=data).stdout
+
+
+def test_a_host_added_beside_the_server_can_send_at_once(server: Server) -> None:
+    name = f"cli-{uuid.uuid4().hex[:8]}"
+    token = proxmon("hosts", "add", name, data=server.data).stdout.strip()
+    assert server.post(token, a_message(a_wire_sample())).status_code == 200
+
+
+def test_a_host_added_before_the_server_started_is_there(tmp_path: Path) -> None:
+    token = proxmon("hosts", "add", "early", data=tmp_path / "data").stdout.strip()
+    server = Server(tmp_path / "data").start()
+    try:
+        assert server.post(token, a_message(a_wire_sample())).status_code == 200
+    finally:
+        server.stop()
+
+
+def test_a_second_server_on_the_same_data_is_refused(server: Server) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "proxmon", "serve", "--port", "0"],
+        env=os.environ | {"PROXMON_DATA": str(server.data), "DASHBOARD_PASSWORD_HASH": server.password_hash},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert ended.returncode == 1
+    assert str(server.process.pid if server.process else 0) in ended.stderr
+
+
+def test_a_password_is_hashed_from_standard_input(tmp_path: Path) -> None:
+    hashed = proxmon("hash-password", data=tmp_path, given="correct horse\n").stdout.strip()
+    assert is_password(hashed, "correct horse")
+    assert proxmon("hash-password", data=tmp_path, given="\n").returncode == 1
+
+
+def test_serve_without_a_hash_says_how_to_make_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("DASHBOARD_PASSWORD_HASH", raising=False)
+    assert main(["serve", "--data", str(tmp_path)]) == 1
+    assert "proxmon hash-password" in capsys.readouterr().err
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    text = capsys.readouterr().out
+    for command in ("serve", "demo", "first-look", "hash-password", "hosts", "tokens", "agent"):
+        assert command in text
+
+
+def test_the_agents_parser_is_at_hand(tmp_path: Path) -> None:
+    text = "  pool: tank\n state: DEGRADED\nconfig:\n\n\tNAME STATE READ WRITE CKSUM\n\ttank DEGRADED 0 0 0\n"
+    ended = proxmon("agent", "parse", "zpool-status", "-", data=tmp_path, given=text)
+    assert json.loads(ended.stdout)["pools"][0]["health"] == "DEGRADED"

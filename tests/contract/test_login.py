@@ -1,0 +1,205 @@
+"""The login: one password, sessions that end, and nothing for mallory, on pages and on their websockets."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+from dashboards.auth import cookie_secret, safe_next
+from tests.servers import Server
+
+PAGES = ("/", "/hosts/pve-01", "/vms", "/admin/hosts")
+
+
+def get(server: Server, path: str, **options: object) -> requests.Response:
+    return requests.get(server.url + path, allow_redirects=False, timeout=30, **options)  # pyright: ignore
+
+
+def log_in(server: Server, password: str, **options: object) -> requests.Response:
+    data = {"password": password}
+    return requests.post(server.url + "/login", data=data, allow_redirects=False, timeout=30, **options)  # pyright: ignore
+
+
+def shake_hands(server: Server, path: str, **headers: str) -> str:
+    """Ask for a websocket and return the status line of the answer."""
+    netloc = urlsplit(server.url).netloc
+    host, port = netloc.split(":")
+    key = base64.b64encode(os.urandom(16)).decode()
+    lines = [
+        f"GET {path}/ws HTTP/1.1",
+        f"Host: {netloc}",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        "Sec-WebSocket-Version: 13",
+        f"Sec-WebSocket-Key: {key}",
+        "Sec-WebSocket-Protocol: bokeh, token",
+        *(f"{name}: {value}" for name, value in headers.items()),
+    ]
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
+        return connection.recv(1000).decode(errors="replace").splitlines()[0]
+
+
+@pytest.fixture
+def throttled_server(tmp_path: Path) -> Iterator[Server]:
+    """Give a server of its own: wrong passwords make an address wait, and all tests come from one."""
+    running = Server(tmp_path / "data").start()
+    yield running
+    running.stop()
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_without_a_session_leads_to_the_login(each_server: Server, path: str) -> None:
+    for cookies in ({}, {"user": "owner"}, {"user": "2|1:0|10:1700000000|4:user|8:b3duZXI=|" + "0" * 64}):
+        answer = get(each_server, path, cookies=cookies)
+        assert answer.status_code == 302
+        assert urlsplit(answer.headers["Location"]).path == "/login"
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_websocket_without_a_session_is_refused(each_server: Server, path: str) -> None:
+    root = path.rstrip("/")
+    assert " 403 " in shake_hands(each_server, root, Origin=each_server.url)
+    assert " 403 " in shake_hands(each_server, root, Origin=each_server.url, Cookie="user=owner")
+
+
+def test_a_websocket_of_another_sites_page_is_refused(each_server: Server) -> None:
+    cookie = "user=" + (each_server.log_in().cookies.get("user") or "")
+    assert " 403 " in shake_hands(each_server, "", Origin="http://evil.example", Cookie=cookie)
+    assert " 101 " in shake_hands(each_server, "", Origin=each_server.url, Cookie=cookie)
+
+
+def test_the_right_password_starts_a_session_with_safe_flags(each_server: Server) -> None:
+    answer = log_in(each_server, each_server.password)
+    assert answer.status_code == 302
+    flags = answer.headers["Set-Cookie"].lower()
+    assert "httponly" in flags
+    assert "samesite=lax" in flags
+    assert "secure" not in flags
+    assert get(each_server, "/", cookies=answer.cookies).status_code == 200
+
+
+def test_behind_tls_the_cookie_is_secure(tmp_path: Path) -> None:
+    server = Server(tmp_path / "data", environment={"PROXMON_TRUST_PROXY": "yes"}).start()
+    try:
+        answer = log_in(server, server.password, headers={"X-Forwarded-Proto": "https"})
+        assert "secure" in answer.headers["Set-Cookie"].lower()
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize("password", ["", "wrong", "x" * 10_000])
+def test_a_wrong_password_is_401(throttled_server: Server, password: str) -> None:
+    answer = log_in(throttled_server, password)
+    assert answer.status_code == 401
+    assert "Set-Cookie" not in answer.headers
+    assert 'name="password"' in answer.text
+
+
+def test_repeated_failures_wait_and_others_do_not(throttled_server: Server) -> None:
+    answers = [log_in(throttled_server, "wrong") for _ in range(6)]
+    assert [one.status_code for one in answers[:5]] == [401] * 5
+    assert answers[5].status_code == 429
+    assert int(answers[5].headers["Retry-After"]) >= 1
+    assert log_in(throttled_server, throttled_server.password).status_code == 429
+
+
+def test_a_login_that_another_site_sends_is_refused(each_server: Server) -> None:
+    for headers in ({"Origin": "http://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
+        assert log_in(each_server, each_server.password, headers=headers).status_code == 403
+
+
+def test_signing_out_is_only_for_our_own_pages(each_server: Server) -> None:
+    session = each_server.log_in()
+    foreign = {"Sec-Fetch-Site": "cross-site"}
+    answer = session.get(each_server.url + "/logout", headers=foreign, allow_redirects=False, timeout=30)
+    assert "Set-Cookie" not in answer.headers
+    answer = session.post(each_server.url + "/logout", allow_redirects=False, timeout=30)
+    assert answer.status_code == 302
+    assert session.cookies.get("user") is None
+    assert session.get(each_server.url + "/", allow_redirects=False, timeout=30).status_code == 302
+
+
+def test_a_new_password_ends_every_session(throttled_server: Server) -> None:
+    session = throttled_server.log_in()
+    throttled_server.stop()
+    throttled_server.password, throttled_server.password_hash = "another one", ""
+    throttled_server.start()
+    assert session.get(throttled_server.url + "/", allow_redirects=False, timeout=30).status_code == 302
+
+
+def test_a_restart_keeps_sessions(throttled_server: Server) -> None:
+    session = throttled_server.log_in()
+    throttled_server.stop()
+    throttled_server.start()
+    assert session.get(throttled_server.url + "/", allow_redirects=False, timeout=30).status_code == 200
+
+
+def test_an_unknown_host_leads_home(each_server: Server) -> None:
+    answer = each_server.log_in().get(each_server.url + "/hosts/nobody", allow_redirects=False, timeout=30)
+    assert answer.status_code == 302
+    assert answer.headers["Location"] == "/?missing=nobody"
+
+
+@pytest.mark.parametrize("path", ["/", "/login"])
+def test_pages_cannot_be_framed_or_reinterpreted(each_server: Server, path: str) -> None:
+    headers = each_server.log_in().get(each_server.url + path, timeout=30).headers
+    assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+    assert "default-src" in headers["Content-Security-Policy"]
+    assert headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_what_a_page_carries_holds_no_cookie(each_server: Server) -> None:
+    session = each_server.log_in()
+    page = session.get(each_server.url + "/", timeout=30).text
+    (token,) = re.findall(r'"token":"([\w-]+)', page)[:1]
+    carried = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
+    assert b"session_id" in carried
+    cookie = session.cookies.get("user") or "?"
+    assert cookie not in page
+    assert cookie.encode() not in carried
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("/vms?q=a%20b", "/vms?q=a%20b"),
+        ("/hosts/pve-01", "/hosts/pve-01"),
+        ("", "/"),
+        ("//evil.example", "/"),
+        ("/\\evil.example", "/"),
+        ("https://evil.example/", "/"),
+        ("javascript:alert(1)", "/"),
+        ("/\tevil", "/"),
+        ("/x\r\nSet-Cookie: a=b", "/"),
+        ("/login?next=/login", "/"),
+        ("/logout", "/"),
+    ],
+)
+def test_next_never_leaves_the_site(url: str, expected: str) -> None:
+    assert safe_next(url) == expected
+
+
+def test_next_stays_below_the_prefix() -> None:
+    assert safe_next("/mon/vms", "/mon") == "/mon/vms"
+    assert safe_next("/other", "/mon") == "/mon/"
+    assert safe_next("/mon/logout", "/mon") == "/mon/"
+
+
+def test_the_cookie_key_depends_on_key_and_password() -> None:
+    assert len({cookie_secret("a", "x"), cookie_secret("b", "x"), cookie_secret("a", "y")}) == 3
+
+
+def test_the_server_does_not_start_without_a_hash(tmp_path: Path) -> None:
+    server = Server(tmp_path / "data", environment={})
+    server.password_hash = "plain"
+    with pytest.raises(AssertionError, match="hash-password"):
+        server.start()
