@@ -151,7 +151,7 @@ IOSchedulingClass=idle
 CPUQuota=25%
 MemoryMax=512M
 TasksMax=64
-Environment=MALLOC_ARENA_MAX=2
+Environment=MALLOC_ARENA_MAX=1
 NoNewPrivileges=yes
 CapabilityBoundingSet=
 ProtectSystem=strict
