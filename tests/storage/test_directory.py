@@ -19,7 +19,7 @@ from tests.builders import a_sample
 
 Usage = namedtuple("Usage", "total used free")
 
-HOLD = "import sys, pathlib; from storage import Store; s = Store.open(pathlib.Path(sys.argv[1])); print(1, flush=True); input()"
+HOLD = "import sys, pathlib, storage; s = storage.Store.open(pathlib.Path(sys.argv[1])); print(1, flush=True); input()"
 HOLD_FILE = "import sys, duckdb; c = duckdb.connect(sys.argv[1]); print(1, flush=True); input()"
 
 
@@ -77,7 +77,7 @@ def test_a_file_that_is_no_store_is_a_clear_error_and_frees_the_directory(direct
 def test_nothing_is_stored_on_a_disk_without_room(store: Store, host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as full:
         full.setattr(shutil, "disk_usage", lambda path: Usage(10**9, 10**9, 2**20))
-        with pytest.raises(StoreUnavailableError, match="1 MiB left .* make room"):
+        with pytest.raises(StoreUnavailableError, match=r"1 MiB left .* make room"):
             store.append([a_sample(host.id)]).result()
         with pytest.raises(StoreUnavailableError):
             store.check()

@@ -32,7 +32,7 @@ def test_a_queue_that_filled_during_the_commit_is_taken_at_once() -> None:
 
 
 def a_pace(gap: float) -> Pace:
-    """Return a pace after fifty commits, the last at 100 s, each with its first sample that long after the one before."""
+    """Return a pace after fifty commits, the last at 100 s, each with its first sample that long after the last."""
     pace = Pace()
     for n in range(50, -1, -1):
         at = 100.0 - n * (gap + 0.003)

@@ -1,0 +1,130 @@
+"""What was acknowledged survives: a kill, a full disk, a damaged write-ahead log."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from proxmon.errors import StoreUnavailableError
+from proxmon.fleet import Host
+from proxmon.samples import Sample
+from storage import Store
+from tests.builders import NOW, a_sample
+from tests.storage.conftest import ask_file
+
+KILLS = 3
+ACKNOWLEDGED_BEFORE_A_KILL = 120
+
+
+def test_every_acknowledged_sample_survives_a_kill_exactly_once(store: Store, host: Host, directory: Path) -> None:
+    store.close()
+    acknowledged: set[int] = set()
+    for _ in range(KILLS):
+        acknowledged |= run_and_kill(directory, start=max(acknowledged, default=-1) + 1000)
+    Store.open(directory).close()
+    rows = ask_file(directory, f"SELECT epoch(collected_at)::BIGINT - {int(NOW.timestamp())} FROM samples")
+    numbers = [number for (number,) in rows]
+    assert len(numbers) == len(set(numbers))
+    assert acknowledged <= set(numbers)
+    assert ask_file(directory, "SELECT count(*) FROM host_samples") == [(len(numbers),)]
+
+
+def run_and_kill(directory: Path, start: int) -> set[int]:
+    """Run the writer, kill it once it has acknowledged enough, and return all that it had acknowledged by then."""
+    program = [sys.executable, "-m", "tests.storage.crash_writer", str(directory), str(start)]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout is not None
+        lines = [writer.stdout.readline() for _ in range(ACKNOWLEDGED_BEFORE_A_KILL)]
+        writer.kill()
+        # A line that the kill cut short has no end, and its sample was not acknowledged to anybody.
+        lines += writer.stdout.readlines()
+    return {int(line) for line in lines if line.endswith("\n")}
+
+
+@pytest.mark.parametrize("way", ["commit", "checkpoint"])
+def test_a_full_disk_loses_nothing_and_the_store_works_again_when_there_is_room(
+    store: Store, host: Host, directory: Path, way: str
+) -> None:
+    store.close()
+    program = [sys.executable, "-m", "tests.storage.disk_writer", way, str(directory)]
+    ended = subprocess.run(program, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert "refused" in ended.stdout
+    acknowledged = [int(line) for line in ended.stdout.splitlines() if line.isdigit()]
+    rows = ask_file(directory, f"SELECT epoch(collected_at)::BIGINT - {int(NOW.timestamp())} FROM samples")
+    assert sorted(number for (number,) in rows) == acknowledged
+    assert ask_file(directory, "SELECT count(*) FROM host_samples") == [(len(acknowledged),)]
+
+
+def test_a_log_that_is_damaged_is_recovered_up_to_there_and_kept_aside(
+    store: Store, host: Host, directory: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    copy = copy_after_samples(store, host, directory, 20)
+    log_file = copy / "fleet.duckdb.wal"
+    content = log_file.read_bytes()
+    in_a_payload = content.index(b'"load1"', len(content) // 2)
+    damaged = content[:in_a_payload] + b"\xff" + content[in_a_payload + 1 :]
+    log_file.write_bytes(damaged)
+    with caplog.at_level(logging.WARNING):
+        assert 5 <= reopened_count(copy) < 20
+    [aside] = copy.glob("fleet.duckdb.wal.damaged-*")
+    assert aside.read_bytes() == damaged
+    assert aside.name in caplog.text
+
+
+def test_garbage_after_a_log_is_ignored(store: Store, host: Host, directory: Path) -> None:
+    copy = copy_after_samples(store, host, directory, 20)
+    log_file = copy / "fleet.duckdb.wal"
+    log_file.write_bytes(log_file.read_bytes() + b"\0" * 4096)
+    assert reopened_count(copy) == 20
+
+
+def test_a_log_that_was_cut_short_is_recovered_up_to_there(store: Store, host: Host, directory: Path) -> None:
+    copy = copy_after_samples(store, host, directory, 20)
+    log_file = copy / "fleet.duckdb.wal"
+    log_file.write_bytes(log_file.read_bytes()[: log_file.stat().st_size // 2])
+    assert 5 <= reopened_count(copy) < 20
+
+
+def test_a_database_that_is_damaged_itself_is_a_clear_error(store: Store, host: Host, directory: Path) -> None:
+    copy = copy_after_samples(store, host, directory, 1)
+    file = copy / "fleet.duckdb"
+    file.write_bytes(b"\0" * 8192 + file.read_bytes()[8192:])
+    with pytest.raises(StoreUnavailableError, match="cannot be opened"):
+        Store.open(copy)
+
+
+def copy_after_samples(store: Store, host: Host, directory: Path, count: int) -> Path:
+    """Return a copy of the data directory as a power cut after so many samples would leave it."""
+    store.append([a_sample(host.id)]).result()
+    store.settle()
+    store._writer.run(lambda _: None, then=lambda _: store._writer._checkpoint())
+    for n in range(1, count):
+        store.append([nth_sample(host, n)]).result()
+        store.settle()
+    # Only a closed store may be copied from this process, and closing ends the log: so a child copies it.
+    copy = directory.with_name("copy")
+    subprocess.run(["cp", "-r", str(directory), str(copy)], check=True)
+    return copy
+
+
+def nth_sample(host: Host, n: int) -> Sample:
+    return a_sample(host.id, collected_at=NOW + timedelta(seconds=n))
+
+
+def reopened_count(directory: Path) -> int:
+    """Return how many samples a store has after it was opened, and that it takes new ones."""
+    store = Store.open(directory)
+    host = store.snapshot().hosts[0].host
+    assert store.append([nth_sample(host, 1000)]).result().stored == 1
+    store.close()
+    [(samples, typed)] = ask_file(
+        directory, "SELECT (SELECT count(*) FROM samples), (SELECT count(*) FROM host_samples)"
+    )
+    assert samples == typed
+    return samples - 1
