@@ -52,7 +52,7 @@ class AdminPage(Page):
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         self._shown = Rows()
-        self._public_url = self.monitor.settings.public_url or _visited_url()
+        self._public_url = self.monitor.settings.public_url or _visited_url() + self.monitor.settings.root
 
     @property
     def title(self) -> str:
@@ -99,7 +99,7 @@ class AdminPage(Page):
             return self._token(await hosts.rotate(name))
         if action == "delete":
             await hosts.delete(name, keep_history=keep_history)
-            return {"done": f"{name} was deleted" + ("; its history is kept." if keep_history else " with its history.")}
+            return {"done": f"{name} was deleted{'; its history is kept.' if keep_history else ' with its history.'}"}
         return {"error": "The server does not know this action; reload the page."}
 
     def _token(self, issued: IssuedToken) -> Message:
@@ -110,5 +110,7 @@ class AdminPage(Page):
 
 
 def _visited_url() -> str:
-    """Return the address by which the visitor reaches the server."""
-    return f"{pn.state.headers.get('X-Forwarded-Proto', 'http')}://{pn.state.headers.get('Host', 'localhost')}"
+    """Return the address by which the visitor reaches the server; Tornado knows the scheme behind a trusted proxy."""
+    context = pn.state.curdoc.session_context if pn.state.curdoc else None
+    scheme = getattr(context.request, "protocol", "http") if context else "http"
+    return f"{scheme}://{pn.state.headers.get('Host', 'localhost')}"

@@ -11,7 +11,7 @@ from dashboards.newest import Newest
 from dashboards.wording import finding_words, rule_label
 from proxmon.board import Board, JudgedHost, PastBoard
 from proxmon.config import RuleSettings
-from proxmon.findings import Status, Verdict
+from proxmon.findings import Verdict
 from proxmon.guests import list_guests
 from proxmon.payload import Pool, Tier
 from proxmon.rules.words import listed

@@ -49,6 +49,7 @@ class Page(pn.viewable.Viewer):
         self._unsubscribe: Callable[[], None] | None = None
         self._document: Any = None
         self._beat_at = 0.0
+        self._is_over = False
 
     def __panel__(self) -> Channel:
         return self.channel
@@ -84,16 +85,16 @@ class Page(pn.viewable.Viewer):
         """Take a message from the browser."""
 
     def attach(self) -> None:
-        """Start when the browser is connected and stop when the session ends."""
+        """Stop when the session ends; the page starts when its channel says hello."""
         self._document = pn.state.curdoc
-        pn.state.onload(self._start)
         self._document.on_session_destroyed(self._stop)
 
     async def _start(self) -> None:
-        if self.at is not None:
+        if self.at is not None and self.board is None:
             await self._load(self.at)
+        if self._unsubscribe is None and not self._is_over:
+            self._unsubscribe = self.monitor.bus.subscribe(self._push)
         self._push(None)
-        self._unsubscribe = self.monitor.bus.subscribe(self._push)
 
     async def _load(self, at: datetime) -> None:
         try:
@@ -102,10 +103,15 @@ class Page(pn.viewable.Viewer):
             self._send([{"to": "notice", "text": str(error), "kind": "critical"}])
 
     async def _received(self, event: Any) -> None:
-        if isinstance(event.data, dict):
+        if not isinstance(event.data, dict):
+            return
+        if "hello" in event.data:
+            await self._start()
+        else:
             await self.receive(event.data)
 
     def _stop(self, _session: object) -> None:
+        self._is_over = True
         if self._unsubscribe is not None:
             self._unsubscribe()
 

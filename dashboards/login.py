@@ -21,7 +21,7 @@ def login_page(action: str, next: str, xsrf_html: str, error: str, prefix: str) 
             name=NAME,
             action=action,
             next=next,
-            xsrf=Markup(xsrf_html),
+            xsrf=Markup(xsrf_html),  # noqa: S704 - Tornado made it
             error=error,
             styles=[asset_url(prefix, name) for name in ("tokens.css", "login.css")],
             favicon=asset_url(prefix, "favicon.svg"),

@@ -109,4 +109,3 @@ class Newest:
     def system(self) -> SystemSection:
         """Return versions and updates."""
         return self.slow.system_info or SystemSection()
-

@@ -42,8 +42,10 @@ class OverviewPage(Page):
         """Give one message with the fields that differ from what the browser shows."""
         board = self.board
         assert board is not None
-        is_all = changes is None or changes.is_fleet_changed
-        message = self._compare_all(board) if is_all else self._compare(board, changes.host_ids)
+        if changes is None or changes.is_fleet_changed:
+            message = self._compare_all(board)
+        else:
+            message = self._compare(board, changes.host_ids)
         if message or changes is None:
             yield {"to": "cards", **message}
 

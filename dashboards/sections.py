@@ -41,7 +41,10 @@ def head(newest: Newest) -> Context:
 def findings(newest: Newest) -> Context:
     """Return every rule's result, the worst first."""
     rows = finding_rows(newest)
-    return {"rows": rows, "counts": {kind: sum(row.kind == kind for row in rows) for kind in ("failed", "unknown", "ok")}}
+    return {
+        "rows": rows,
+        "counts": {kind: sum(row.kind == kind for row in rows) for kind in ("failed", "unknown", "ok")},
+    }
 
 
 def metrics(newest: Newest) -> Context:

@@ -25,7 +25,7 @@ SKELETON = """{% extends base %}
 
 def page_template(page: Page, notice: str = "") -> pn.Template:
     """Return the page in its frame, ready to be served."""
-    prefix = page.monitor.settings.prefix
+    prefix = page.monitor.settings.root
     template = pn.Template(SKELETON)
     template.add_panel("channel", page)
     for name, value in _variables(page, prefix, notice).items():
@@ -58,7 +58,7 @@ def head(prefix: str) -> Markup:
 
 def frame_context(page: Page) -> dict[str, Any]:
     """Return what the frame shows and what every page's template may use."""
-    prefix = page.monitor.settings.prefix
+    prefix = page.monitor.settings.root
     at = page.at
     return {
         "name": NAME,
@@ -71,5 +71,4 @@ def frame_context(page: Page) -> dict[str, Any]:
         "past": "" if at is None else clock_text(at),
         "past_unix": unix(at),
         "server_unix": unix(page.monitor.clock()),
-        "xsrf": pn.state.cookies.get("_xsrf", ""),
     }

@@ -24,16 +24,17 @@ def environment() -> Environment:
     )
     names = ("size", "percent", "duration", "decimal", "whole", "plain", "unix", "share")
     templates.filters["commands"] = commands
-    templates.filters |= {name: getattr(formats, name) for name in names}
+    templates.filters.update({name: getattr(formats, name) for name in names})
     return templates
 
 
 def commands(text: str) -> Markup:
     """Return a sentence as HTML in which what stands between backticks is a command."""
     pieces = text.split("`")
-    return Markup("").join(Markup("<code>{}</code>" if odd % 2 else "{}").format(one) for odd, one in enumerate(pieces))
+    forms = (Markup("{}"), Markup("<code>{}</code>"))
+    return Markup("").join(forms[index % 2].format(piece) for index, piece in enumerate(pieces))
 
 
 def render(template: str, /, **context: Any) -> Markup:
     """Return a template's text with the values filled in."""
-    return Markup(environment().get_template(template).render(context))
+    return Markup(environment().get_template(template).render(context))  # noqa: S704 - autoescaped

@@ -57,11 +57,12 @@ def _view(newest: Newest, pool: Pool) -> PoolView:
     complaints = tuple(
         (verdict.value, words) for verdict, words in judged.values() if verdict not in (Verdict.OK, Verdict.UNKNOWN)
     )
-    verdicts = [verdict for rule, (verdict, _) in judged.items() if rule == "zpool_health" or verdict is not Verdict.UNKNOWN]
+    # A pool whose scrub date is not known is not itself unknown; one whose health is not known is.
+    counted = [verdict for rule, (verdict, _) in judged.items() if rule == "zpool_health" or verdict != Verdict.UNKNOWN]
     scrubbed = scrub_end(pool) or newest.judged.snapshot.last_scrubs.get(pool.name)
     return PoolView(
         pool=pool,
-        verdict=min(verdicts, key=lambda one: SEVERITY[one], default=Verdict.UNKNOWN).value,
+        verdict=min(counted, key=lambda one: SEVERITY[one], default=Verdict.UNKNOWN).value,
         capacity=capacity_percent(pool),
         capacity_verdict=judged.get("zpool_capacity", (Verdict.UNKNOWN, ""))[0].value,
         complaints=complaints,

@@ -9,6 +9,8 @@ export function render({ model }) {
     for (const message of queues.outbox.splice(0)) model.send_msg(message);
   };
   document.addEventListener("proxmon:outbox", flush);
+  // What the server sent before this moment would have been lost, so it waits for this word.
+  model.send_msg({ hello: true });
   flush();
   for (const bokeh of window.Bokeh?.documents ?? []) {
     bokeh.on_event("connection_lost", () => document.dispatchEvent(new Event("proxmon:lost")));

@@ -64,6 +64,7 @@ export class KeyedTable {
   sortBy(key) {
     this.direction = key === this.sortKey ? -this.direction : 1;
     this.sortKey = key;
+    this.sorted = null;
     this.arrange();
   }
 
@@ -80,6 +81,7 @@ export class KeyedTable {
   }
 
   receive({ put = [], remove = [] }) {
+    if (remove.length) this.sorted = null;
     for (const key of remove) {
       this.rows.delete(key);
       this.drawn.get(key)?.remove();
@@ -90,6 +92,7 @@ export class KeyedTable {
   }
 
   put(rows) {
+    if (rows.length) this.sorted = null;
     for (const fields of rows) {
       const row = this.prepare({ ...this.rows.get(fields.key), ...fields });
       this.rows.set(row.key, row);
@@ -99,9 +102,8 @@ export class KeyedTable {
   }
 
   arrange() {
-    const accepted = [...this.rows.values()].filter(this.accepts);
-    const column = this.columns.find(({ key }) => key === this.sortKey);
-    accepted.sort((one, other) => this.direction * compare(column, one, other) || byName.compare(one.key, other.key));
+    this.sorted ??= this.sort();
+    const accepted = this.sorted.filter(this.accepts);
     this.count = accepted.length;
     this.place(accepted.slice(0, this.limit).map((row) => this.draw(row)));
     this.more.hidden = accepted.length <= this.limit;
@@ -109,6 +111,12 @@ export class KeyedTable {
     this.table.hidden = accepted.length === 0;
     if (this.field) this.field.hidden = this.rows.size < 10;
     this.showOrder();
+  }
+
+  sort() {
+    const column = this.columns.find(({ key }) => key === this.sortKey);
+    const order = (one, other) => this.direction * compare(column, one, other) || byName.compare(one.key, other.key);
+    return [...this.rows.values()].sort(order);
   }
 
   place(wanted) {
