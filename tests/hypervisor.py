@@ -217,7 +217,8 @@ class Hypervisor:
             self.write(f"/proc/{5000 + vmid}/net/fib_trie", FIB_TRIE.format(vmid=vmid))
             self.write(f"/proc/{5000 + vmid}/net/if_inet6", IF_INET6)
         else:
-            text = f"#notes\nname: guest-{vmid}\nnet0: virtio={mac},bridge=vmbr0\nagent: 1\ntags: a;b\n[snap1]\nname: old\n"
+            text = f"#notes\nname: guest-{vmid}\nnet0: virtio={mac},bridge=vmbr0\nagent: 1\ntags: a;b\n"
+            text += "[snap1]\nname: old\n"
             self.write(f"{base}/qemu-server/{vmid}.conf", text)
 
 

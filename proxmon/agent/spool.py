@@ -13,6 +13,7 @@ import threading
 import zlib
 from collections import OrderedDict
 from dataclasses import dataclass
+
 from .log import log
 
 MAX_MEMORY_BYTES = 2 << 20  # compressed samples that are kept when the disk takes none: about half an hour

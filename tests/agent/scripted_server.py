@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import threading
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Callable
 
@@ -20,7 +21,7 @@ def answer(status: int, body: Any = None, **headers: str) -> Answer:
 
 
 class ScriptedServer:
-    """Runs from entering to leaving; `stop` and `start` keep the port and what is stored, as a server's restart does."""
+    """Runs from entering to leaving; `stop` and `start` keep port and what is stored, as a server's restart does."""
 
     def __init__(self) -> None:
         self.stored: dict[tuple[str, str], dict[str, Any]] = {}
@@ -94,11 +95,9 @@ class ScriptedServer:
         self._http.shutdown()
         self._http.server_close()
         for connection in self._http.connections:  # pyright: ignore[reportAttributeAccessIssue]
-            try:
+            with suppress(OSError):
                 connection.shutdown(2)
                 connection.close()
-            except OSError:
-                continue
         self._http = None
 
     def take(self, path: str, message: dict[str, Any]) -> Answer:

@@ -37,9 +37,9 @@ def test_it_holds_the_agent_and_nothing_else() -> None:
 def test_it_needs_nothing_but_python(tmp_path: Path, server: ScriptedServer) -> None:
     program = tmp_path / "proxmon-agent.pyz"
     program.write_bytes(agent_bundle.build_archive())
+    argv = [sys.executable, "-I", "-S", str(program), "--server", server.url, "--once"]
     done = subprocess.run(
-        [sys.executable, "-I", "-S", str(program), "--server", server.url, "--once", "--root", str(tmp_path)]
-        + ["--path", str(tmp_path)],
+        [*argv, "--root", str(tmp_path), "--path", str(tmp_path)],
         env={"PROXMON_TOKEN": TOKEN},
         cwd=tmp_path,
         capture_output=True,

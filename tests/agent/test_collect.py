@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,20 @@ from proxmon.agent.sections import TierCollector
 from proxmon.agent.settings import Settings
 from proxmon.agent.tiers import build_tiers
 
+OPENED: list[Machine] = []
+
 
 def machine_of(hypervisor: Hypervisor) -> Machine:
-    return Machine(str(hypervisor.root), Programs(hypervisor.path))
+    machine = Machine(str(hypervisor.root), Programs(hypervisor.path))
+    OPENED.append(machine)
+    return machine
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_running() -> Iterator[None]:
+    yield
+    while OPENED:
+        OPENED.pop().programs.stop_all()
 
 
 def tiers_of(hypervisor: Hypervisor, **changes: Any) -> dict[str, TierCollector]:
@@ -181,12 +194,14 @@ def test_old_zfs_is_asked_for_creation_dates_directly(tmp_path: Path) -> None:
 def test_dates_of_snapshots_that_were_seen_are_not_asked_again(hypervisor: Hypervisor) -> None:
     tier = tiers_of(hypervisor)["medium"]
     tier.gather()
-    questions = len(hypervisor.calls("zfs"))
-    time.sleep(0)
-    first = [call for call in hypervisor.calls("zfs") if call.startswith("get")]
+    first = dated(hypervisor)
+    assert first
     tier.gather()
-    assert [call for call in hypervisor.calls("zfs") if call.startswith("get")] == first
-    assert len(hypervisor.calls("zfs")) >= questions
+    assert dated(hypervisor) == first
+
+
+def dated(hypervisor: Hypervisor) -> list[str]:
+    return [call for call in hypervisor.calls("zfs") if call.startswith("get")]
 
 
 def test_fifty_thousand_snapshots_are_counted_without_keeping_them(hypervisor: Hypervisor) -> None:
@@ -279,7 +294,7 @@ def test_pvesh_is_the_last_resort_and_called_once_for_all_guests(hypervisor: Hyp
         {"type": "storage", "storage": "local", "node": "pve-lab", "status": "available", "disk": 1, "maxdisk": 2,
          "plugintype": "dir"},
     ]  # fmt: skip
-    (hypervisor.folder / "answers/pvesh/out").write_text(json.dumps(rows + [{"node": "other", "type": "node"}]))
+    (hypervisor.folder / "answers/pvesh/out").write_text(json.dumps([*rows, {"node": "other", "type": "node"}]))
     tier = tiers_of(hypervisor)["fast"]
     payload = tier.gather()
     tier.gather()
@@ -349,8 +364,6 @@ def test_updates_come_from_proxmoxs_daily_list_and_security_fixes_from_apt(hyper
 
 
 def test_a_list_older_than_what_it_was_made_from_is_not_believed(hypervisor: Hypervisor) -> None:
-    import os
-
     later = time.time() + 100
     os.utime(hypervisor.root / "var/lib/dpkg/status", (later, later))
     assert slow(hypervisor)["system_info"]["pending_updates"] == 2

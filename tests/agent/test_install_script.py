@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import stat
 import subprocess
 import threading
@@ -99,8 +100,8 @@ def host(tmp_path: Path, downloads: Path, server: ScriptedServer) -> Iterator[Ho
     threading.Thread(target=files.serve_forever, args=(0.01,), daemon=True).start()
     host = Host(tmp_path, f"http://127.0.0.1:{files.server_address[1]}", server)
     yield host
-    if host.file("/etc/proxmon-agent.conf").exists():
-        host.run("uninstall")
+    if (tmp_path / "pid").exists():
+        os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
     files.shutdown()
     files.server_close()
 

@@ -92,7 +92,7 @@ def test_a_server_that_answers_one_byte_at_a_time_cannot_hold_us(serve: Callable
             return
 
     started_at = time.monotonic()
-    with pytest.raises(TransportError, match="in time|no end"):
+    with pytest.raises(TransportError, match=r"in time|no end"):
         post(serve(drip), limit_seconds=0.3)
     assert time.monotonic() - started_at < 2
 
@@ -128,13 +128,10 @@ class TlsServer(ScriptedServer):
 
 @pytest.fixture
 def tls_server(tmp_path: Path) -> Iterator[TlsServer]:
-    subprocess.run(
-        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost "
-        "-addext subjectAltName=DNS:localhost -keyout key.pem -out cert.pem".split(),
-        cwd=tmp_path,
-        check=True,
-        capture_output=True,
-    )
+    subject = ("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost")
+    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", "key.pem")
+    argv = ("openssl", "req", "-x509", "-days", "2", *subject, *key, "-out", "cert.pem")
+    subprocess.run(argv, cwd=tmp_path, check=True, capture_output=True)
     TlsServer.folder = tmp_path
     with TlsServer() as server:
         yield server
