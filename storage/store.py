@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 from collections.abc import Sequence
 from concurrent.futures import Future
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 
@@ -28,10 +29,11 @@ class Store:
     All methods may be called from any thread and block until they are done, but for ``append``.
     """
 
-    def __init__(self, directory: DataDirectory, database: Database, inbox: Inbox) -> None:
+    def __init__(
+        self, directory: DataDirectory, database: Database, credentials: CredentialFile, writer: Writer
+    ) -> None:
         self._directory, self._database = directory, database
-        self._credentials = CredentialFile(directory.secrets_path)
-        self._writer = Writer(database, directory, inbox)
+        self._credentials, self._writer = credentials, writer
         self._is_closed = False
         # The writer would be torn out of DuckDB, which ends the process by an abort.
         atexit.register(self.close)
@@ -45,16 +47,20 @@ class Store:
             StoreLockedError: another process has it open.
             StoreUnavailableError: it cannot be opened; the text says why and what to do.
         """
-        held = DataDirectory(directory)
-        held.acquire()
-        database = Database(held)
-        try:
+        with ExitStack() as opened:
+            held = DataDirectory(directory)
+            held.acquire()
+            opened.callback(held.release)
+            database = Database(held)
+            opened.callback(database.close)
             database.open()
-            return cls(held, database, inbox or Inbox())
-        except BaseException:
-            database.close()
-            held.release()
-            raise
+            credentials = CredentialFile(held.secrets_path)
+            opened.callback(credentials.close)
+            writer = Writer(database, held, inbox or Inbox())
+            opened.callback(writer.close)
+            store = cls(held, database, credentials, writer)
+            opened.pop_all()
+        return store
 
     def close(self) -> None:
         """Store what was queued, checkpoint, and let the directory go; nothing happens the second time."""

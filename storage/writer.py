@@ -43,6 +43,7 @@ class Writer:
         self._pace = Pace()
         self._trouble: StoreUnavailableError | None = None
         self._is_broken, self._is_log_new = False, True
+        self._checkpoint_bytes = CHECKPOINT_WAL_BYTES
         try:
             self._load()
         except duckdb.Error as error:
@@ -104,7 +105,7 @@ class Writer:
         is_due = time.monotonic() >= self._typed_at + TYPED_INTERVAL_SECONDS
         if is_due or len(self._untyped) >= MAX_UNTYPED_SAMPLES:
             self._fill_typed()
-        if self._directory.wal_bytes() >= CHECKPOINT_WAL_BYTES:
+        if self._directory.wal_bytes() >= self._checkpoint_bytes:
             self._checkpoint()
 
     def _linger(self, queued_at: float) -> None:
@@ -219,9 +220,11 @@ class Writer:
     def _checkpoint(self) -> None:
         try:
             self._database.writer().execute("CHECKPOINT")
-            self._is_log_new = True
+            self._is_log_new, self._checkpoint_bytes = True, CHECKPOINT_WAL_BYTES
         except (duckdb.Error, StoreUnavailableError) as error:
             self._roll_back(error)
+            # Not again after each commit, only when the log has grown as much again.
+            self._checkpoint_bytes = self._directory.wal_bytes() + CHECKPOINT_WAL_BYTES
             log.warning("the store could not be checkpointed: %s", first_line(error))
 
     def _roll_back(self, error: BaseException) -> None:

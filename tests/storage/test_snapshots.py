@@ -160,8 +160,11 @@ told = st.builds(
 )
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(messages=st.lists(st.lists(told, min_size=1, max_size=4), max_size=8), asked=st.lists(minutes, min_size=1))
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    messages=st.lists(st.lists(told, min_size=1, max_size=4), max_size=8),
+    asked=st.lists(minutes, min_size=1, max_size=4),
+)
 def test_a_snapshot_equals_a_walk_over_all_samples(store: Store, messages: list[list[Told]], asked: list[int]) -> None:
     # Hosts of their own for each example: the samples of all the others in the same tables must not show.
     hosts = [store.add_host(uuid.uuid4().hex, SECRET, NOW - DAY) for _ in range(3)]
