@@ -111,6 +111,6 @@ class AdminPage(Page):
 
 def _visited_url() -> str:
     """Return the address by which the visitor reaches the server; Tornado knows the scheme behind a trusted proxy."""
-    context = pn.state.curdoc.session_context if pn.state.curdoc else None
+    context: Any = pn.state.curdoc.session_context if pn.state.curdoc else None
     scheme = getattr(context.request, "protocol", "http") if context else "http"
     return f"{scheme}://{pn.state.headers.get('Host', 'localhost')}"

@@ -2,7 +2,7 @@
 import { showTime } from "./clock.js";
 import { byName, el, hostAddress, setText } from "./dom.js";
 import { pill, shape } from "./status.js";
-import { bytes, day, percent, span, UNKNOWN } from "./words.js";
+import { bytes, day, percent, span, UNKNOWN, whole } from "./words.js";
 
 const text = (cell, value) => setText(cell, value == null || value === "" ? UNKNOWN : String(value));
 const shown = (form) => (cell, value) => setText(cell, value == null ? UNKNOWN : form(value));
@@ -80,7 +80,7 @@ function actions(cell, value, row, send) {
 export const CELLS = {
   text,
   number: text,
-  count: shown((value) => value.toLocaleString("en").replaceAll(",", "\u202f")),
+  count: shown(whole),
   bytes: shown(bytes),
   percent: shown(percent),
   span: shown(span),

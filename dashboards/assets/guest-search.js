@@ -2,7 +2,7 @@
 import { address, el, fold, rememberInAddress, setText } from "./dom.js";
 import { searchField } from "./host-grid.js";
 import { KeyedTable } from "./keyed-table.js";
-import { count } from "./words.js";
+import { count, whole } from "./words.js";
 
 export function mount(root, state) {
   const search = new GuestSearch(root, state);
@@ -51,7 +51,7 @@ class GuestSearch {
     const some = this.table.count;
     const guests = count(all, "guest");
     const onHosts = ` on ${count(this.hosts, "host")}`;
-    setText(this.sub, this.isLoading ? "Looking that moment up…" : (this.folded ? `${some} of ${guests}` : guests) + onHosts);
+    setText(this.sub, this.isLoading ? "Looking that moment up…" : (this.folded ? `${whole(some)} of ${guests}` : guests) + onHosts);
     this.place.hidden = some === 0;
     this.empty.hidden = some > 0 || this.isLoading;
     this.field.hidden = all === 0 && !this.isLoading && !this.folded;

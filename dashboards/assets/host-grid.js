@@ -2,7 +2,7 @@
 import { makeCard, showCard } from "./card.js";
 import { address, byName, el, fold, rememberInAddress, setText } from "./dom.js";
 import { shape, WORDS, WORST_FIRST } from "./status.js";
-import { count } from "./words.js";
+import { count, whole } from "./words.js";
 
 const CHIPS = ["all", ...WORST_FIRST];
 
@@ -158,9 +158,9 @@ function sentence(entries, counts) {
   const state = troubled.length ? troubled.map((status) => `${counts[status]} ${status}`).join(", ") : "all ok";
   const guests = sum(entries, "guests");
   const parts = [`${count(entries.length, "host")}: ${state}`];
-  if (guests) parts.push(`${sum(entries, "running")} of ${count(guests, "guest")} running`);
+  if (guests) parts.push(`${whole(sum(entries, "running"))} of ${count(guests, "guest")} running`);
   const pools = sum(entries, "zpools");
-  if (pools) parts.push(`${sum(entries, "zpools_ok")} of ${count(pools, "zpool")} ONLINE`);
+  if (pools) parts.push(`${whole(sum(entries, "zpools_ok"))} of ${count(pools, "zpool")} ONLINE`);
   return parts.join(" · ");
 }
 

@@ -30,8 +30,12 @@ export function percent(value) {
   return `${value > 0 && value < 1 ? value.toFixed(1) : Math.round(value)} %`;
 }
 
+export function whole(value) {
+  return value.toLocaleString("en").replaceAll(",", "\u202f");
+}
+
 export function count(value, noun, nouns = `${noun}s`) {
-  return `${value.toLocaleString("en").replaceAll(",", "\u202f")} ${value === 1 ? noun : nouns}`;
+  return `${whole(value)} ${value === 1 ? noun : nouns}`;
 }
 
 export function day(seconds) {
