@@ -9,7 +9,9 @@ from storage import Store
 from tests.storage.conftest import ask_file
 
 DOCS = Path(__file__).parents[2] / "docs" / "store.md"
-VIEWS = "SELECT table_name, list(column_name) FROM duckdb_columns() WHERE schema_name = 'main' AND NOT internal GROUP BY ALL"
+VIEWS = """
+SELECT table_name, list(column_name) FROM duckdb_columns() WHERE schema_name = 'main' AND NOT internal GROUP BY ALL
+"""
 
 
 def test_the_tables_are_documented_as_they_are(store: Store, directory: Path) -> None:
