@@ -76,7 +76,10 @@ class DatasetsSection:
         try:
             self._flight.start()
             self._facts = self._flight.answer(self._snapshot_wait_seconds)
-        except (StillWaitingError, ProgramError, SectionError) as error:
+        except StillWaitingError as error:
+            # On slow disks this takes minutes; until it is done the counts of before stand, with their date.
+            return {} if self._facts is not None else {"incomplete": f"snapshots: {error}"}
+        except (ProgramError, SectionError) as error:
             return {"incomplete": f"snapshots: {error}"}
         self._listed_at = self._machine.wall_clock()
         self._next_list_at = self._machine.monotonic() + SNAPSHOT_PAUSE_FACTOR * self._flight.seconds_taken

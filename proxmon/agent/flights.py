@@ -20,6 +20,7 @@ class _Asking(Generic[T]):
         self.started_at = time.monotonic()
         self.ended_at: float | None = None
         self.done = threading.Event()
+        self.was_taken = False
         self._question = question
         self._answer: T | None = None
         self._error: BaseException | None = None
@@ -34,6 +35,7 @@ class _Asking(Generic[T]):
         self.done.set()
 
     def take(self) -> T:
+        self.was_taken = True
         if self._error is not None:
             raise self._error
         return self._answer  # type: ignore[return-value]  # pyright: ignore[reportReturnType] - done without error
@@ -49,8 +51,11 @@ class Flight(Generic[T]):
         self.seconds_taken = 0.0
 
     def start(self) -> None:
-        """Ask, unless an earlier asking is still under way."""
-        if self._asking is None or self._asking.done.is_set():
+        """Ask, unless an earlier asking is under way or its late answer still waits to be taken.
+
+        A question that always takes longer than the wait is thus answered one round late instead of never.
+        """
+        if self._asking is None or self._asking.was_taken:
             self._asking = _Asking(self._name, self._question)
 
     def answer(self, wait_seconds: float) -> T:

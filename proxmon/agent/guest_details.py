@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import Optional
 
 from . import addresses, pve
 from .guests import GuestsAndStorages
 from .machine import Machine
 from .pve_api import GuestAgentApi
-from .sections import Section
+from .sections import Section, SectionError
 
 AGENTS_SECONDS = 40.0  # for all guests' agents of one sample; who is left is asked first the next time
 Found = tuple[Optional[list[str]], str]
@@ -30,7 +31,8 @@ class GuestDetails:
         """Return the section."""
         if not pve.is_node(self._machine):
             return {"vms": []}
-        self._guests.collect_guests()
+        with suppress(SectionError):  # without run states the configurations still tell cards and fixed addresses
+            self._guests.collect_guests()
         run_states, pids = self._guests.run_states(), self._guests.running_pids()
         neighbours = addresses.neighbour_addresses(self._machine)
         agent_answers = self._ask_agents(run_states)

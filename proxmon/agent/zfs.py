@@ -38,6 +38,8 @@ def kernel_pool_states(machine: Machine) -> dict[str, str] | None:
         state = machine.find_text(f"{KSTAT_FOLDER}/{name}/state")
         if state is not None:
             states[name] = state.strip()
+        elif machine.exists(f"{KSTAT_FOLDER}/{name}/io") or machine.exists(f"{KSTAT_FOLDER}/{name}/txgs"):
+            return None  # a pool of a version that does not tell states
     return states
 
 

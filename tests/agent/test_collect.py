@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypervisor import Hypervisor
 
+from proxmon.agent.datasets import DatasetsSection
 from proxmon.agent.machine import Machine
 from proxmon.agent.programs import Programs
 from proxmon.agent.sections import TierCollector
@@ -135,6 +136,33 @@ def test_a_hanging_zpool_is_not_started_a_second_time(hypervisor: Hypervisor) ->
     tier.gather()
     tier.gather()
     assert len(hypervisor.calls("zpool")) == 1
+
+
+def test_a_slow_zpool_is_told_one_sample_late_instead_of_never(hypervisor: Hypervisor) -> None:
+    hypervisor.set_mood("slow", "zpool")
+    tier = tiers_of(hypervisor, interval=1.0)["fast"]
+    assert "incomplete" in tier.gather()["zfs_pools"]
+    deadline = time.monotonic() + 15
+    while "incomplete" in (section := tier.gather()["zfs_pools"]):
+        assert time.monotonic() < deadline
+    assert section["pools"][0]["vdevs"]
+    assert len(hypervisor.calls("zpool")) == 2, "list and status, once each"
+
+
+def test_snapshots_that_are_slow_to_list_keep_their_last_counts(hypervisor: Hypervisor) -> None:
+    section = DatasetsSection(machine_of(hypervisor), 10.0)
+    before = section.collect()
+    section._next_list_at = 0.0
+    section._snapshot_wait_seconds = 0.0
+    hypervisor.set_mood("slow", "zfs")
+    assert section.collect() == before
+
+
+def test_a_pool_of_a_zfs_that_tells_no_states_is_asked_for_with_zpool(hypervisor: Hypervisor) -> None:
+    hypervisor.remove("/proc/spl/kstat/zfs/rpool/state")
+    hypervisor.write("/proc/spl/kstat/zfs/rpool/io", "")
+    [pool] = fast(hypervisor)["zfs_pools"]["pools"]
+    assert pool["vdevs"]
 
 
 @pytest.mark.parametrize("mood", ["garbage", "empty", "failing", "flooding"])
