@@ -28,7 +28,7 @@ demo: .venv/run.stamp ## the server with a simulated fleet
 	$(BIN)/proxmon demo
 
 test: setup ## every test
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto --dist loadfile
 
 check: setup ## linters, types and every test: what CI runs
 	$(BIN)/ruff check .
@@ -37,7 +37,7 @@ check: setup ## linters, types and every test: what CI runs
 	$(BIN)/pyright
 	$(BIN)/vermin --quiet --no-tips --eval-annotations --target=3.9- proxmon/agent
 	@if command -v shellcheck >/dev/null; then shellcheck proxmon/assets/install.sh .ci/run; else echo 'shellcheck is not installed: apt install shellcheck' >&2; exit 1; fi
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto --dist loadfile
 
 format: setup ## put the code into its form
 	$(BIN)/ruff check --fix .
@@ -51,7 +51,7 @@ bench: setup ## measure, and print a table
 	$(BIN)/python -m tools.bench
 
 soak: setup ## the long tests: kill loops, fuzzing at length
-	PROXMON_SOAK=1 $(BIN)/pytest -n auto
+	PROXMON_SOAK=1 $(BIN)/pytest -n auto --dist loadfile
 
 screenshots: setup ## the README's pictures, from the demo
 	$(BIN)/python -m tools.screenshots docs/images

@@ -19,7 +19,7 @@ from proxmon.handlers.routes import list_routes
 
 log = logging.getLogger(__name__)
 
-# Everything comes from this server. Bokeh compiles its templates with `new Function`, hence 'unsafe-eval'; Panel loads a
+# Everything comes from this server. Bokeh compiles templates with `new Function`, hence `unsafe-eval`; Panel loads a
 # component's module through a blob, hence `blob:`. 'self' also covers the websocket of the same host.
 PAGE_POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "

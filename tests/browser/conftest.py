@@ -26,9 +26,12 @@ ARGUMENTS = (
 DESKTOP, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Give Debian's Chromium; a machine without it fails here and does not skip."""
+    """Give Debian's Chromium; a machine without it fails here and does not skip.
+
+    Playwright keeps an event loop running as long as it is open: one module long, so that other tests have theirs.
+    """
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     assert path, "Chromium is missing: apt install chromium"
     with sync_playwright() as playwright:
