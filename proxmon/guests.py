@@ -41,17 +41,21 @@ class Guest:
         return (self.host_id, self.type, self.vmid)
 
     def matches(self, folded: str) -> bool:
-        """Tell whether name, vmid, an IP address or the host's name contains the case-folded text."""
+        """Tell whether name, vmid or an IP address contains the case-folded text."""
         fields = (self.name.casefold(), str(self.vmid), *(ip.casefold() for ip in self.ips or ()))
         return any(folded in field for field in fields)
 
 
 def list_guests(judged: JudgedHost) -> list[Guest]:
-    """List the guests of a host by vmid, also of those that only the medium tier knows."""
+    """List the guests of a host by vmid.
+
+    The fast tier says which guests there are; those of the medium tier are listed where it does not say.
+    """
     snapshot, is_offline = judged.snapshot, judged.status.status is Status.OFFLINE
     details = {(one.type or "", one.vmid): one for one in _details(snapshot)}
-    runtimes = {(one.type or "", one.vmid): one for one in _runtimes(snapshot)}
-    keys = sorted(runtimes.keys() | details.keys(), key=lambda key: (key[1], key[0]))
+    running = _runtimes(snapshot)
+    runtimes = {(one.type or "", one.vmid): one for one in running or ()}
+    keys = sorted(details if running is None else runtimes, key=lambda key: (key[1], key[0]))
     return [_guest(snapshot, key, runtimes.get(key), details.get(key), is_offline) for key in keys]
 
 
@@ -98,10 +102,11 @@ def _running(guest: Guest, runtime: GuestRuntime, is_offline: bool) -> Guest:
     )
 
 
-def _runtimes(snapshot: HostSnapshot) -> Iterator[GuestRuntime]:
+def _runtimes(snapshot: HostSnapshot) -> tuple[GuestRuntime, ...] | None:
     sample = snapshot.samples.get(Tier.FAST)
     if sample and isinstance(sample.payload, FastPayload) and sample.payload.vms_runtime:
-        yield from sample.payload.vms_runtime.vms or ()
+        return sample.payload.vms_runtime.vms
+    return None
 
 
 def _details(snapshot: HostSnapshot) -> Iterator[GuestDetail]:

@@ -43,6 +43,7 @@ class HostSection(Section, frozen=True, kw_only=True):
     mem_total_bytes: Amount | None = None
     arc_bytes: Amount | None = None
     uptime_seconds: Amount | None = None
+    cpu_count: Count | None = None
 
 
 class Vdev(Struct, frozen=True, kw_only=True):
