@@ -7,7 +7,6 @@ before Panel would run this file (dashboards/panel_serve.py). Panel runs it only
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Coroutine
 
 import panel as pn
@@ -20,8 +19,6 @@ from proxmon.context import Monitor
 from proxmon.control import private_key, remove_control, write_control
 from proxmon.runtime import keep_ticking, make_monitor
 from storage import Store
-
-log = logging.getLogger("proxmon")
 
 Companion = Callable[[Monitor, str], Coroutine[None, None, None]]
 
@@ -45,7 +42,7 @@ def serve(settings: Settings, companion: Companion | None = None) -> None:
         server = make_server(monitor, cookie_secret(key, settings.password_hash))
         url = local_url(settings, server.port)
         monitor.tokens.trust(write_control(directory, url).token)
-        log.warning("proxmon listens on %s", url)
+        print(f"  proxmon listens on {url}", flush=True)
         server.io_loop.add_callback(_run_beside, monitor, url, companion)
         server.run_until_shutdown()
     finally:

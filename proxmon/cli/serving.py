@@ -99,7 +99,7 @@ async def watch_this_machine(monitor: Monitor, url: str) -> None:
     issued = await (monitor.hosts.rotate(name) if is_known else monitor.hosts.add(name))
     # The token goes through the environment: a command line shows it to every user of the machine.
     environment = {**os.environ, "PROXMON_TOKEN": issued.token}
-    arguments = ("-m", "proxmon", "agent", "--server", url)
+    arguments = ("-m", "proxmon.agent", "--server", url)
     process = await asyncio.create_subprocess_exec(sys.executable, *arguments, env=environment)
     try:
         await process.wait()
