@@ -29,9 +29,8 @@ TYPED_INTERVAL_SECONDS = 1.0  # analysts see a sample within two seconds of its 
 MAX_UNTYPED_SAMPLES = 500  # bounds how long one filling of the typed tables holds up the next acknowledgement
 MAX_UNTYPED_BACKLOG = 20 * MAX_UNTYPED_SAMPLES
 MAX_GROUP_SAMPLES = 500
-CHECKPOINT_WAL_BYTES = (
-    8 * 2**20
-)  # a commit may wait 0.15 s for its checkpoint; 16 MiB take twice that, 4 write a third more
+# A commit may wait 0.15 s for a checkpoint of this size; of 16 MiB twice that, and 4 MiB write a fifth more.
+CHECKPOINT_WAL_BYTES = 8 * 2**20
 REOPEN_INTERVAL_SECONDS = 1.0
 
 
