@@ -89,6 +89,19 @@ class Hypervisor:
             path, _, pool_state = line.partition(" ")
             self.write(path, pool_state + "\n")
 
+    def set_pool_count(self, count: int) -> None:
+        """Show so many pools like the first of the healthy capture; for OpenZFS 2.3."""
+        answers = self.folder / "answers" / "zpool"
+        row = (answers / "list").read_text().splitlines()[0].split("\t")
+        names = [row[0], *(f"tank{number}" for number in range(1, count))]
+        self._answer("zpool", "list", "".join("\t".join([name, *row[1:]]) + "\n" for name in names))
+        status = json.loads((answers / "status-json").read_text())
+        first = json.dumps(status["pools"][row[0]])
+        status["pools"] = {name: json.loads(first.replace(f'"{row[0]}"', f'"{name}"')) for name in names}
+        self._answer("zpool", "status-json", json.dumps(status))
+        for name in names:
+            self.set_kernel_state(name, "ONLINE")
+
     def set_kernel_state(self, pool: str, state: str) -> None:
         """Let the kernel alone tell a pool's state, as it does of a suspended pool on which `zpool` hangs."""
         self.write(f"/proc/spl/kstat/zfs/{pool}/state", state + "\n")

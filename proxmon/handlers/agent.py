@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from importlib.resources import files
 
 from proxmon.agent_bundle import archive_digest, build_archive
 from proxmon.context import Monitor
+from proxmon.errors import UnreadableError
 from proxmon.handlers.base import ApiHandler
 
 SERVER_PLACEHOLDER = "@PROXMON_SERVER@"
+ADDRESS = re.compile(r"https?://[A-Za-z0-9.:\[\]_-]+(/[A-Za-z0-9._~/-]*)?")
 
 
 @cache
@@ -26,6 +29,8 @@ class ArchiveHandler(ApiHandler):
         self.set_header("Content-Type", "application/zip")
         self.finish(agent_archive())
 
+    head = get
+
 
 class DigestHandler(ApiHandler):
     """``GET /agent/proxmon-agent.pyz.sha256``, in the form that ``sha256sum -c`` reads."""
@@ -34,6 +39,8 @@ class DigestHandler(ApiHandler):
         """Answer the digest."""
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         self.finish(f"{archive_digest(agent_archive())}  proxmon-agent.pyz\n")
+
+    head = get
 
 
 class InstallScriptHandler(ApiHandler):
@@ -44,9 +51,17 @@ class InstallScriptHandler(ApiHandler):
         self.set_header("Content-Type", "text/x-shellscript; charset=utf-8")
         self.finish(install_script(public_url(self.monitor, self.request.protocol, self.request.host)))
 
+    head = get
+
 
 def install_script(server_url: str) -> str:
-    """Return the install script for agents of this server."""
+    """Return the install script for agents of this server.
+
+    Raises:
+        UnreadableError: the address came from a Host header that is none; it would run as a part of the script.
+    """
+    if not ADDRESS.fullmatch(server_url):
+        raise UnreadableError("Ask with the server's name or address in the Host header, or set PROXMON_PUBLIC_URL.")
     script = files("proxmon").joinpath("assets/install.sh").read_text(encoding="utf-8")
     return script.replace(SERVER_PLACEHOLDER, server_url)
 

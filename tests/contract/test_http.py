@@ -352,3 +352,10 @@ def test_secrets_are_in_no_answer_and_no_log(each_server: Server, host: tuple[st
     assert token not in json.dumps(each_server.host(name))
     assert token not in each_server.log()
     assert each_server.password not in each_server.log()
+
+
+@pytest.mark.parametrize("host", ["$(reboot)", 'x"; reboot; "', "a b", "x`id`"])
+def test_a_host_header_cannot_put_commands_into_the_install_script(each_server: Server, host: str) -> None:
+    answer = requests.get(f"{each_server.url}/agent/install.sh", headers={"Host": host}, timeout=30)
+    assert answer.status_code == 400
+    assert "reboot" not in answer.text
