@@ -14,24 +14,10 @@ from typing import Protocol
 
 from proxmon.board import Board
 from proxmon.errors import TooLargeError, UnreadableError
-from proxmon.samples import Sample, read_message
+from proxmon.samples import Appended, Sample, read_message
 
 # Reading a message of this size takes about a millisecond; a larger one is read beside the event loop.
 INLINE_BYTES = 64 * 1024
-
-
-class Appended(Protocol):
-    """What the store says of samples that it has made durable."""
-
-    @property
-    def stored(self) -> int:
-        """Return how many samples are new."""
-        ...
-
-    @property
-    def duplicates(self) -> int:
-        """Return how many were there already."""
-        ...
 
 
 class SampleStore(Protocol):

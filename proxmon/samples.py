@@ -47,6 +47,15 @@ class Sample:
         return (self.host_id, self.tier, self.collected_at)
 
 
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """What became of samples that were to be stored: ``is_new`` says it for each of them."""
+
+    stored: int
+    duplicates: int
+    is_new: tuple[bool, ...]
+
+
 class WireSample(Struct, frozen=True):
     """A sample as it stands in a message."""
 

@@ -12,21 +12,12 @@ from typing import Any
 from duckdb import DuckDBPyConnection
 
 from proxmon.errors import OverloadedError, StoreUnavailableError
-from proxmon.samples import Sample
+from proxmon.samples import Appended, Sample
 
 # About ten seconds of a busy writer, or of a stalled one at 1,000 samples a second, in at most 64 MiB of payloads.
 MAX_QUEUED_SAMPLES = 10_000
 MAX_QUEUED_BYTES = 64 * 2**20
 SAMPLES_PER_SECOND = 1_000  # what the writer manages also on a slow disk; used to say when to come back
-
-
-@dataclass(frozen=True, slots=True)
-class Appended:
-    """What became of the samples of one call: ``is_new`` says it for each of them."""
-
-    stored: int
-    duplicates: int
-    is_new: tuple[bool, ...]
 
 
 @dataclass(frozen=True, slots=True)

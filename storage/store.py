@@ -13,11 +13,11 @@ from duckdb import DuckDBPyConnection
 
 from proxmon.credentials import ApiToken, HostSecret, TokenSecret
 from proxmon.fleet import FleetSnapshot, Host
-from proxmon.samples import Sample
+from proxmon.samples import Appended, Sample
 from storage.credentials import CredentialFile
 from storage.database import Database
 from storage.directory import DataDirectory
-from storage.inbox import Appended, Inbox
+from storage.inbox import Inbox
 from storage.registry import delete_rows, insert_event, insert_host, mark_deleted
 from storage.snapshots import read_snapshot
 from storage.writer import Writer

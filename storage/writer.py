@@ -13,10 +13,10 @@ import duckdb
 from duckdb import DuckDBPyConnection
 
 from proxmon.errors import ProxmonError, SampleError, StoreUnavailableError
-from proxmon.samples import Sample
+from proxmon.samples import Appended, Sample
 from storage.database import Database, first_line
 from storage.directory import DataDirectory
-from storage.inbox import Append, Appended, Inbox, Task
+from storage.inbox import Append, Inbox, Task
 from storage.intake import Prepared, Stored, prepare, store_group
 from storage.ledger import Ledger
 from storage.pace import Pace

@@ -15,7 +15,8 @@ import pytest
 
 from proxmon.errors import OverloadedError, SampleError, StoreUnavailableError
 from proxmon.fleet import Host
-from storage import Appended, Store
+from proxmon.samples import Appended
+from storage import Store
 from storage.inbox import Inbox
 from storage.intake import store_group
 from tests.builders import NOW, a_sample
