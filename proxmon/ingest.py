@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Protocol
 
 from proxmon.board import Board
-from proxmon.errors import TooLargeError, UnreadableError
+from proxmon.errors import NotFoundError, TokenError, TooLargeError, UnreadableError
 from proxmon.samples import Appended, Sample, read_message
 
 # Reading a message of this size takes about a millisecond; a larger one is read beside the event loop.
@@ -47,6 +47,7 @@ class Ingest:
 
         Raises:
             UnreadableError, TooLargeError, SampleError: nothing of the message was stored.
+            TokenError: the host was deleted meanwhile.
             StoreUnavailableError: the store cannot take samples now.
         """
         received_at = self._clock()
@@ -54,7 +55,10 @@ class Ingest:
             samples = await asyncio.to_thread(self._read, body, encoding, host_id, received_at)
         else:
             samples = self._read(body, encoding, host_id, received_at)
-        appended = await asyncio.wrap_future(self._store.append(samples))
+        try:
+            appended = await asyncio.wrap_future(self._store.append(samples))
+        except NotFoundError as error:
+            raise TokenError("Send a token of a host that exists: this host was deleted.") from error
         self._board.accept(host_id, samples, received_at)
         return Receipt(appended.stored, appended.duplicates)
 

@@ -1,0 +1,86 @@
+"""Taking in a message: unpacked within bounds, stored, and only then seen."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+from collections.abc import Sequence
+from concurrent.futures import Future
+
+import pytest
+
+from proxmon.board import Board
+from proxmon.bus import Bus
+from proxmon.config import RuleSettings
+from proxmon.errors import NotFoundError, StoreUnavailableError, TokenError, TooLargeError, UnreadableError
+from proxmon.fleet import Fleet, HostSnapshot
+from proxmon.ingest import Ingest, unpack
+from proxmon.samples import Appended, Sample
+from tests.builders import NOW, a_host, a_message
+
+
+class Answering:
+    """A store that answers every call alike."""
+
+    def __init__(self, answer: Appended | Exception) -> None:
+        self.answer = answer
+
+    def append(self, samples: Sequence[Sample]) -> Future[Appended]:
+        future: Future[Appended] = Future()
+        if isinstance(self.answer, Exception):
+            future.set_exception(self.answer)
+        else:
+            future.set_result(self.answer)
+        return future
+
+
+def accept(answer: Appended | Exception, body: bytes = a_message(), encoding: str = "") -> Board:
+    async def story() -> Board:
+        board = Board(Fleet([HostSnapshot(a_host())]), RuleSettings(), Bus(), lambda: NOW)
+        try:
+            await Ingest(Answering(answer), board, lambda: NOW, 10_000).accept(1, body, encoding)
+        finally:
+            accept.board = board  # pyright: ignore[reportFunctionMemberAccess]
+        return board
+
+    return asyncio.run(story())
+
+
+def last_seen(board: Board) -> object:
+    judged = board.find(1)
+    assert judged is not None
+    return judged.snapshot.last_seen_at
+
+
+@pytest.mark.parametrize("encoding", ["", "identity", "gzip", "GZIP"])
+def test_a_stored_message_is_seen_on_the_board(encoding: str) -> None:
+    body = gzip.compress(a_message()) if "zip" in encoding.lower() else a_message()
+    assert last_seen(accept(Appended(1, 0, (True,)), body, encoding)) == NOW
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [(StoreUnavailableError("Free some disk."), StoreUnavailableError), (NotFoundError("Gone."), TokenError)],
+)
+def test_what_was_not_stored_is_not_seen(answer: Exception, expected: type[Exception]) -> None:
+    with pytest.raises(expected):
+        accept(answer)
+    assert last_seen(accept.board) is None  # pyright: ignore[reportFunctionMemberAccess]
+
+
+def test_a_bomb_is_unpacked_no_further_than_allowed() -> None:
+    bomb = gzip.compress(b"0" * 50_000_000)
+    with pytest.raises(TooLargeError):
+        unpack(bomb, "gzip", 1000)
+
+
+def test_a_message_of_the_largest_size_is_read() -> None:
+    assert unpack(b"x" * 1000, "", 1000) == unpack(gzip.compress(b"x" * 1000), "gzip", 1000)
+    with pytest.raises(TooLargeError):
+        unpack(b"x" * 1001, "", 1000)
+
+
+@pytest.mark.parametrize(("body", "encoding"), [(b"{}", "gzip"), (gzip.compress(b"{}")[:-3], "gzip"), (b"{}", "br")])
+def test_what_is_not_packed_as_said_is_unreadable(body: bytes, encoding: str) -> None:
+    with pytest.raises(UnreadableError):
+        unpack(body, encoding, 1000)
