@@ -1,12 +1,19 @@
-"""Fixtures for what must be closed: servers and browsers."""
+"""Fixtures for what must be closed, and how long the tests search: `make soak` sets PROXMON_SOAK."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.servers import WAYS, Server
+
+
+settings.register_profile("short", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("soak", parent=settings.get_profile("short"), max_examples=20_000)
+settings.load_profile("soak" if os.environ.get("PROXMON_SOAK") else "short")
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
 from datetime import timedelta
@@ -17,7 +18,7 @@ from storage import Store
 from tests.builders import NOW, a_sample
 from tests.storage.conftest import ask_file
 
-KILLS = 3
+KILLS = 200 if os.environ.get("PROXMON_SOAK") else 3
 ACKNOWLEDGED_BEFORE_A_KILL = 120
 
 
