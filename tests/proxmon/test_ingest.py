@@ -80,7 +80,9 @@ def test_a_message_of_the_largest_size_is_read() -> None:
         unpack(b"x" * 1001, "", 1000)
 
 
-@pytest.mark.parametrize(("body", "encoding"), [(b"{}", "gzip"), (gzip.compress(b"{}", mtime=0)[:-3], "gzip"), (b"{}", "br")])
+@pytest.mark.parametrize(
+    ("body", "encoding"), [(b"{}", "gzip"), (gzip.compress(b"{}", mtime=0)[:-3], "gzip"), (b"{}", "br")]
+)
 def test_what_is_not_packed_as_said_is_unreadable(body: bytes, encoding: str) -> None:
     with pytest.raises(UnreadableError):
         unpack(body, encoding, 1000)
