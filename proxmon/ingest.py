@@ -41,6 +41,7 @@ class Ingest:
 
     def __init__(self, store: SampleStore, board: Board, clock: Callable[[], datetime], max_body_bytes: int) -> None:
         self._store, self._board, self._clock, self._max_bytes = store, board, clock, max_body_bytes
+        self.stored_count = self.duplicate_count = 0
 
     async def accept(self, host_id: int, body: bytes, encoding: str) -> Receipt:
         """Store a message's samples; returns once they are durable.
@@ -60,6 +61,8 @@ class Ingest:
         except NotFoundError as error:
             raise TokenError("Send a token of a host that exists: this host was deleted.") from error
         self._board.accept(host_id, samples, received_at)
+        self.stored_count += appended.stored
+        self.duplicate_count += appended.duplicates
         return Receipt(appended.stored, appended.duplicates)
 
     def _read(self, body: bytes, encoding: str, host_id: int, received_at: datetime) -> list[Sample]:

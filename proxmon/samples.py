@@ -68,9 +68,9 @@ class WireMessage(Struct, frozen=True):
     """An agent's message; ``intervals_s`` and ``sent_at`` are sent by our agent and may be missing."""
 
     samples: tuple[WireSample, ...]
-    agent_version: str = ""
+    agent_version: str | None = None
     interval_s: float | None = None
-    intervals_s: dict[str, float] = {}
+    intervals_s: dict[str, float] | None = None
     sent_at: str | None = None
 
 
@@ -113,7 +113,7 @@ def read_message(body: bytes, host_id: int, received_at: datetime) -> list[Sampl
             fresh_at=clocks.fresh(at, received_at),
             interval_seconds=intervals[wire.tier],
             clock_offset_seconds=clocks.offset.total_seconds(),
-            agent_version=message.agent_version[:64],
+            agent_version=(message.agent_version or "")[:64],
             raw=bytes(wire.payload),
             payload=_payload(index, wire),
         )
@@ -184,7 +184,7 @@ def _intervals(message: WireMessage) -> dict[Tier, float]:
     intervals = dict(DEFAULT_INTERVALS)
     if message.interval_s is not None:
         intervals[Tier.FAST] = _interval("interval_s", message.interval_s)
-    for name, seconds in message.intervals_s.items():
+    for name, seconds in (message.intervals_s or {}).items():
         if name in intervals:
             intervals[Tier(name)] = _interval(f"intervals_s.{name}", seconds)
     return intervals

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import cast
 
 import pytest
 
-from proxmon.config import list_settings
+from proxmon.board import Board
+from proxmon.bus import Bus
+from proxmon.config import RuleSettings, list_settings
+from proxmon.fleet import Fleet
 from proxmon.handlers.routes import HANDLERS
+from proxmon.ingest import Ingest, SampleStore
+from proxmon.metrics import FleetCollector
 from proxmon.status import RULE_NAMES
+from tests.builders import NOW, a_snapshot
 
 ROOT = Path(__file__).parent.parent
 DOCS = {path.name: path.read_text(encoding="utf-8") for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]}
@@ -46,3 +53,11 @@ def test_conda_gets_what_pip_gets() -> None:
 
 def test_the_changelog_has_a_place_for_what_is_new() -> None:
     assert "## Unreleased" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_every_metric_is_explained() -> None:
+    board = Board(Fleet([a_snapshot()]), RuleSettings(), Bus(), lambda: NOW)
+    store = cast("SampleStore", None)
+    for metric in FleetCollector(board, Ingest(store, board, lambda: NOW, 1)).collect():
+        name = f"{metric.name}_total" if metric.type == "counter" else metric.name
+        assert f"`{name}`" in DOCS["metrics.md"]

@@ -19,11 +19,13 @@ from proxmon.handlers.hosts import (
     TokensHandler,
 )
 from proxmon.handlers.ingest import GoodbyeHandler, IngestHandler
+from proxmon.handlers.metrics import MetricsHandler
 
 Route = tuple[str, type[RequestHandler], dict[str, Any]]
 
 HANDLERS: tuple[tuple[str, type[ApiHandler]], ...] = (
     (r"/healthz", HealthHandler),
+    (r"/metrics", MetricsHandler),
     (r"/api/ingest", IngestHandler),
     (r"/api/goodbye", GoodbyeHandler),
     (r"/api/hosts", HostsHandler),

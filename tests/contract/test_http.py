@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import requests
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.builders import a_fast_payload, a_guest, a_medium_payload, a_message, a_pool, a_wire_sample, iso
 from tests.servers import Server
@@ -287,7 +288,30 @@ def test_a_reader_sees_and_an_admin_changes(each_server: Server) -> None:
     assert each_server.ask("GET", "/api/hosts", tokens["reader"]).status_code == 401
 
 
-READING = [("GET", "/api/hosts"), ("GET", "/api/hosts/x"), ("GET", "/api/guests"), ("GET", "/api/tokens")]
+def test_metrics_tell_status_findings_and_values(each_server: Server, host: tuple[str, str]) -> None:
+    name, token = host
+    each_server.post(token, a_live_message(zfs_pools={"pools": [a_pool(name="tank", health="DEGRADED")]}))
+    answer = each_server.ask("GET", "/metrics")
+    assert answer.headers["Content-Type"].startswith("text/plain")
+    families = {one.name: one.samples for one in text_string_to_metric_families(answer.text)}
+
+    def value(family: str, **labels: str) -> float:
+        return next(one.value for one in families[family] if labels.items() <= one.labels.items())
+
+    assert value("proxmon_host_status", host=name, status="critical") == 1
+    assert value("proxmon_finding", host=name, rule="zpool_health", verdict="critical") == 1
+    assert value("proxmon_zpool_online", host=name, zpool="tank") == 0
+    assert value("proxmon_host_memory_total_bytes", host=name) == 32 * 2**30
+    assert value("proxmon_samples", outcome="stored") >= 1
+
+
+READING = [
+    ("GET", "/metrics"),
+    ("GET", "/api/hosts"),
+    ("GET", "/api/hosts/x"),
+    ("GET", "/api/guests"),
+    ("GET", "/api/tokens"),
+]
 CHANGING = [
     ("POST", "/api/hosts"),
     ("POST", "/api/hosts/x/rotate"),
