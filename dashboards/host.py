@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any, ClassVar
 
 import param
 from markupsafe import Markup
 
 from dashboards.components import Message, Part, Rows, table_part
-from dashboards.formats import unix
+from dashboards.formats import clock_text, unix
 from dashboards.host_tables import DATASET_COLUMNS, GUEST_COLUMNS, dataset_rows, guest_rows
 from dashboards.live import Page
 from dashboards.sections import SECTIONS, render_section
@@ -58,7 +59,9 @@ class HostPage(Page):
     def refresh(self, changes: Changes | None) -> Iterator[Message]:
         """Give the sections and rows that differ from what the browser shows."""
         judged = self._find()
-        if judged is None:
+        if judged is None and self.at is not None:
+            yield {"to": "sections", "absent": self._absence(self.at)}
+        elif judged is None:
             yield {"to": "leave", "address": f"/?missing={self.host_name}"}
         elif judged is not self._judged:
             self._judged = judged
@@ -66,6 +69,14 @@ class HostPage(Page):
 
     def _find(self) -> JudgedHost | None:
         return self.board.find_named(self.host_name) if self.board is not None else None
+
+    def _absence(self, at: datetime) -> list[str]:
+        """Say that the host was not there at a past moment, and since when it is."""
+        today = self.monitor.board.find_named(self.host_name)
+        if today is None:
+            return [f"There was no host “{self.host_name}”", f"None had that name at {clock_text(at)}."]
+        added = clock_text(today.snapshot.host.created_at)
+        return [f"{self.host_name} was not there yet", f"At {clock_text(at)} it was unknown: it was added at {added}."]
 
     def _sections(self, judged: JudgedHost) -> dict[str, Markup]:
         newest = self.newest(judged)

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import panel as pn
 from markupsafe import Markup
 
-from dashboards.formats import clock_text, unix
+from dashboards.formats import clock_text, duration, unix
 from dashboards.live import Page, document_notice
 from dashboards.static import STYLES, asset_url, import_map
 from dashboards.templating import render
@@ -59,7 +59,7 @@ def head(prefix: str) -> Markup:
 def frame_context(page: Page) -> dict[str, Any]:
     """Return what the frame shows and what every page's template may use."""
     prefix = page.monitor.settings.root
-    at = page.at
+    at, now = page.at, page.monitor.clock()
     return {
         "name": NAME,
         "nav": NAV,
@@ -68,7 +68,10 @@ def frame_context(page: Page) -> dict[str, Any]:
         "prefix": prefix,
         "suffix": "" if at is None else f"?at={quote(f'{at:%Y-%m-%dT%H:%M:%SZ}')}",
         "live_address": prefix + page.crumbs[-1][0],
+        "has_past": page.has_past,
         "past": "" if at is None else clock_text(at),
+        "past_ago": "" if at is None else duration((now - at).total_seconds()),
         "past_unix": unix(at),
-        "server_unix": unix(page.monitor.clock()),
+        "moment_value": f"{page.now:%Y-%m-%dT%H:%M:%S}",
+        "server_unix": unix(now),
     }

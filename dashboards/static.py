@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from dashboards import assets_directory
 
-STYLES = ("tokens.css", "frame.css", "parts.css", "cards.css", "tables.css", "host.css", "admin.css")
+STYLES = ("tokens.css", "frame.css", "parts.css", "cards.css", "tables.css", "host.css", "admin.css", "travel.css")
 
 
 @cache

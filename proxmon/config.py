@@ -78,6 +78,9 @@ class Settings:
     max_body_bytes: int = setting(
         8 * 1024 * 1024, "PROXMON_MAX_BODY_BYTES", "Largest message of an agent, unpacked; 8 MiB by default."
     )
+    query_seconds: float = setting(
+        30.0, "PROXMON_QUERY_SECONDS", "A query of an analyst is ended after this many seconds."
+    )
     rules: RuleSettings = field(default_factory=RuleSettings)
 
     @property

@@ -12,6 +12,7 @@ from proxmon.bus import Bus
 from proxmon.config import Settings
 from proxmon.hosts import HostRegistry
 from proxmon.ingest import Ingest
+from proxmon.queries import Queries
 from proxmon.tokens import TokenRegistry
 
 
@@ -33,5 +34,6 @@ class Monitor:
     hosts: HostRegistry
     tokens: TokenRegistry
     ingest: Ingest
+    queries: Queries
     clock: Callable[[], datetime]
     past: Callable[[datetime], Awaitable[PastBoard]]

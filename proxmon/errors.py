@@ -33,6 +33,10 @@ class ConflictError(ProxmonError):
     """The name is taken."""
 
 
+class QueryError(SampleError):
+    """The query is refused, is wrong, or takes too long: the analyst must change it."""
+
+
 class StoreUnavailableError(ProxmonError):
     """Samples cannot be stored now: the sender should keep them and come back."""
 

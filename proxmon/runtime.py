@@ -15,6 +15,7 @@ from proxmon.context import CheckedStore, Monitor
 from proxmon.fleet import Fleet, FleetSnapshot
 from proxmon.hosts import HostRegistry, HostStore
 from proxmon.ingest import Ingest, SampleStore
+from proxmon.queries import Queries, QueryStore
 from proxmon.tokens import TokenRegistry, TokenStore
 
 log = logging.getLogger(__name__)
@@ -22,7 +23,7 @@ log = logging.getLogger(__name__)
 TICK_SECONDS = 1.0
 
 
-class Store(HostStore, TokenStore, SampleStore, CheckedStore, Protocol):
+class Store(HostStore, TokenStore, SampleStore, QueryStore, CheckedStore, Protocol):
     """What the monitor needs of the store; every method may block."""
 
     def snapshot(self, at: datetime | None = None) -> FleetSnapshot:
@@ -55,6 +56,7 @@ def make_monitor(store: Store, settings: Settings, clock: Callable[[], datetime]
         hosts=HostRegistry(store, board, clock),
         tokens=TokenRegistry(store, clock),
         ingest=Ingest(store, board, clock, settings.max_body_bytes),
+        queries=Queries(store, settings.query_seconds),
         clock=clock,
         past=past,
     )

@@ -56,6 +56,9 @@ class Database:
             root = self._connect()
             root.execute("SET enable_progress_bar = false")
             migrate(root)
+            # The store reads no other file and loads nothing, whatever SQL it is asked to run (storage/gate.py).
+            root.execute("SET enable_external_access = false")
+            root.execute("SET lock_configuration = true")
         except duckdb.Error as error:
             raise StoreUnavailableError(f"The store cannot be opened: {first_line(error)}") from error
         self._directory.protect_files()

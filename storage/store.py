@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
+from weakref import WeakSet
 
 from duckdb import DuckDBPyConnection
 
@@ -18,6 +19,7 @@ from storage.credentials import CredentialFile
 from storage.database import Database
 from storage.directory import DataDirectory
 from storage.inbox import Inbox
+from storage.queries import Parameters, QueryAnswer
 from storage.registry import delete_rows, insert_event, insert_host, mark_deleted
 from storage.snapshots import read_snapshot
 from storage.writer import Writer
@@ -35,6 +37,7 @@ class Store:
         self._directory, self._database = directory, database
         self._credentials, self._writer = credentials, writer
         self._is_closed = False
+        self._answers: WeakSet[QueryAnswer] = WeakSet()
         # The writer would be torn out of DuckDB, which ends the process by an abort.
         atexit.register(self.close)
         self._drop_orphans()
@@ -68,6 +71,8 @@ class Store:
             return
         self._is_closed = True
         atexit.unregister(self.close)
+        for answer in list(self._answers):
+            answer.close()
         self._writer.close()
         self._database.close()
         self._credentials.close()
@@ -96,6 +101,16 @@ class Store:
         spans = dict(self._writer.ledger.spans)
         with self._database.reader() as cursor:
             return read_snapshot(cursor, spans, at)
+
+    def query(self, sql: str, parameters: Parameters = None, seconds: float = 30.0) -> QueryAnswer:
+        """Prepare a query of others on what was acknowledged until now; it runs when its first chunk is asked for.
+
+        The caller closes it. It is refused when it does more than read, and ended after ``seconds``.
+        """
+        self.settle()
+        answer = QueryAnswer(self._database, sql, parameters, seconds)
+        self._answers.add(answer)
+        return answer
 
     def check(self) -> None:
         """Raise StoreUnavailableError when samples cannot be stored now."""

@@ -37,6 +37,8 @@ export function markup(html) {
 
 const shell = () => document.getElementById("shell")?.dataset ?? {};
 
+export const isPast = () => "past" in shell();
+
 export function hostAddress(name) {
   return `${shell().prefix ?? ""}/hosts/${encodeURIComponent(name)}${shell().suffix ?? ""}`;
 }

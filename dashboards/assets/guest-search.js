@@ -1,5 +1,5 @@
 // The search over all guests: every row is here already, so that a keystroke needs no server.
-import { address, el, fold, rememberInAddress, setText } from "./dom.js";
+import { address, el, fold, isPast, rememberInAddress, setText } from "./dom.js";
 import { searchField } from "./host-grid.js";
 import { KeyedTable } from "./keyed-table.js";
 import { count, whole } from "./words.js";
@@ -76,6 +76,7 @@ function prepare(row) {
 }
 
 function noGuests(hosts) {
+  if (isPast()) return [el("h2", { text: "No guest at that moment" }), el("p", { text: "No host had reported a virtual machine or container by then." })];
   if (hosts) return [el("h2", { text: "No guest yet" }), el("p", { text: "Virtual machines and containers appear here as soon as a host reports them." })];
   const link = el("a", { class: "button primary", href: address("/admin/hosts"), text: "Add a host" });
   return [el("h2", { text: "No guest yet" }), el("p", { text: "Guests appear here as soon as their host is watched." }), link];

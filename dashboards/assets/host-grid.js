@@ -1,6 +1,6 @@
 // The overview: a keyed grid of cards, the worst first, filtered by text and by status.
 import { makeCard, showCard } from "./card.js";
-import { address, byName, el, fold, rememberInAddress, setText } from "./dom.js";
+import { address, byName, el, fold, isPast, rememberInAddress, setText } from "./dom.js";
 import { shape, WORDS, WORST_FIRST } from "./status.js";
 import { count, whole } from "./words.js";
 
@@ -137,6 +137,7 @@ export function searchField(label, value, search) {
 }
 
 function noHosts() {
+  if (isPast()) return [el("h2", { text: "No host at that moment" }), el("p", { text: "Nothing was watched then. Hosts that were deleted with their history are not shown either." })];
   return [
     el("h2", { text: "No host yet" }),
     el("p", { text: "Add a host, run the command that is shown on it, and its card appears here within seconds." }),
@@ -153,7 +154,7 @@ function worstFirst({ card: one }, { card: other }) {
 }
 
 function sentence(entries, counts) {
-  if (entries.length === 0) return "Nothing is watched yet.";
+  if (entries.length === 0) return isPast() ? "Nothing was watched then." : "Nothing is watched yet.";
   const troubled = WORST_FIRST.filter((status) => status !== "ok" && counts[status]);
   const state = troubled.length ? troubled.map((status) => `${counts[status]} ${status}`).join(", ") : "all ok";
   const guests = sum(entries, "guests");

@@ -1,6 +1,7 @@
 // The connection to the server: its state in the header, and a reload once a lost server answers again. That recovers
 // from a restart, an expired session and a new release alike; an open websocket would only recover from the first.
 import { setServerTime } from "./clock.js";
+import { isPast } from "./dom.js";
 
 const SILENCE_MS = 20_000; // the server is heard every 5 s
 const PROBE_MS = { first: 500, most: 15_000, factor: 1.7 };
@@ -17,7 +18,9 @@ export function startLink() {
     heardAt = Date.now();
     setServerTime(message.now);
     sessionStorage.removeItem(RELOADS);
-    if (!isProbing) show("live", "Live");
+    if (isProbing) return;
+    if (isPast()) show("past", "Past");
+    else show("live", "Live");
   };
 }
 

@@ -1,14 +1,21 @@
 // Server-rendered sections: new HTML is merged into the old, so that focus, scrolling and opened details stay.
 import { countAll, showTime } from "./clock.js";
+import { el } from "./dom.js";
 
 export function mount(root, { moments }) {
   showMoments(moments);
-  return ({ html, moments: newer }) => {
+  return ({ html, moments: newer, absent }) => {
+    if (absent) return showAbsence(absent);
     for (const [name, text] of Object.entries(html)) merge(name, text);
     showMoments(newer);
     for (const waiting of document.querySelectorAll("[data-loading]")) waiting.remove();
     for (const loaded of document.querySelectorAll("[data-loaded]")) loaded.hidden = false;
   };
+}
+
+// A host of which nothing is known at the moment that the page shows.
+function showAbsence([title, words]) {
+  document.querySelector("[data-loading]")?.replaceChildren(el("h2", { text: title }), el("p", { text: words }));
 }
 
 // Moments that every sample moves are told by name, so that a section is not sent again for its ages alone.

@@ -30,6 +30,7 @@ function showNotice(message) {
   const line = el("p", { class: "notice", role: "status", text: message.text });
   line.dataset.kind = message.kind ?? "";
   place.replaceChildren(line);
+  if (message.kind === "critical") document.querySelector("[data-loading]")?.remove();
 }
 
 function switchTheme() {

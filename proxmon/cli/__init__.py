@@ -7,10 +7,10 @@ import os
 import sys
 from collections.abc import Sequence
 
-from proxmon import __version__
 from proxmon.agent.main import main as agent_main
 from proxmon.cli import hosts, passwords, serving, tokens
 from proxmon.errors import ProxmonError
+from proxmon.version import __version__
 
 DESCRIPTION = """\
 A monitor for Proxmox VE hosts with ZFS: agents push samples, every open browser shows them.

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from proxmon import __version__
 from proxmon.demo.guests import GIB, DemoGuest, GuestState, make_guests
 from proxmon.demo.layouts import PoolLayout, make_layouts
 from proxmon.demo.names import host_name
 from proxmon.demo.noise import DAY_SECONDS, between, pick, unit, wander
 from proxmon.demo.roles import PLANNED, Role, role_of
 from proxmon.demo.zpools import MAIN_POOL, Moment, alloc_bytes
+from proxmon.version import __version__
 
 CORES = (8, 12, 16, 24, 32, 48, 64)
 SHARED_BYTES = 48 * 10**12  # one backup server for all hosts

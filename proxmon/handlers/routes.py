@@ -20,6 +20,7 @@ from proxmon.handlers.hosts import (
 )
 from proxmon.handlers.ingest import GoodbyeHandler, IngestHandler
 from proxmon.handlers.metrics import MetricsHandler
+from proxmon.handlers.query import QueryHandler
 
 Route = tuple[str, type[RequestHandler], dict[str, Any]]
 
@@ -32,6 +33,7 @@ HANDLERS: tuple[tuple[str, type[ApiHandler]], ...] = (
     (r"/api/hosts/([^/]+)", HostHandler),
     (r"/api/hosts/([^/]+)/rotate", RotateHandler),
     (r"/api/guests", GuestsHandler),
+    (r"/api/query", QueryHandler),
     (r"/api/tokens", TokensHandler),
     (r"/api/tokens/([^/]+)", TokenHandler),
     (r"/agent/proxmon-agent\.pyz", ArchiveHandler),

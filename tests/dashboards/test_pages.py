@@ -21,8 +21,10 @@ from dashboards.overview import OverviewPage
 from dashboards.pages import PAGES
 from dashboards.shell import page_template
 from proxmon.auth import IssuedToken
+from proxmon.board import PastBoard
 from proxmon.bus import Changes
 from proxmon.errors import ConflictError
+from proxmon.fleet import FleetSnapshot
 from tests.builders import NOW, a_fast_payload, a_guest, a_host, a_sample, a_snapshot
 from tests.dashboards.parts import a_monitor
 
@@ -189,8 +191,34 @@ def test_a_past_page_says_so_and_leads_back() -> None:
         page = HostPage(monitor=a_monitor(*HOSTS), host_name="pve-01", at=NOW)
         frame = page_template(page)._render_variables["frame"]
     assert "You are looking at the past" in frame
-    assert 'href="/hosts/pve-01">Back to live' in frame
+    assert "As of 2026-11-22 20:00 UTC" in frame
+    assert 'href="/hosts/pve-01" data-travel="live">Back to live' in frame
     assert 'href="/vms?at=2026-11-22T20%3A00%3A00Z"' in frame
+
+
+def test_a_host_that_was_not_there_yet_says_since_when_it_is() -> None:
+    monitor = a_monitor(*HOSTS)
+    (message,) = sent(a_page_of_an_empty_past(monitor, "pve-01"), None)
+    assert message["absent"][0] == "pve-01 was not there yet"
+    assert "added at 2026-11-21 20:00 UTC" in message["absent"][1]
+    (message,) = sent(a_page_of_an_empty_past(monitor, "nobody"), None)
+    assert "no host “nobody”" in message["absent"][0]
+
+
+def a_page_of_an_empty_past(monitor: Any, name: str) -> HostPage:
+    at = NOW - timedelta(days=9)
+    page = HostPage(monitor=monitor, host_name=name, at=at)
+    page.board = PastBoard(FleetSnapshot(at=at, is_live=False, hosts=()), monitor.settings.rules)
+    return page
+
+
+def test_only_pages_with_a_past_let_one_pick_a_moment() -> None:
+    with set_curdoc(Document()):
+        frames = [
+            page_template(kind(monitor=a_monitor(*HOSTS)))._render_variables["frame"]
+            for kind in (OverviewPage, AdminPage)
+        ]
+    assert ['data-part="travel"' in frame for frame in frames] == [True, False]
 
 
 def test_the_pages_have_the_contract_s_paths() -> None:

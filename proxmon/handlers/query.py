@@ -1,0 +1,62 @@
+"""``POST /api/query``: SQL for analysts, read-only, streamed as Arrow."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+
+import msgspec
+from tornado.iostream import StreamClosedError
+
+from proxmon.errors import SampleError, UnreadableError
+from proxmon.handlers.base import ApiHandler
+from proxmon.tokens import Role
+
+ARROW_STREAM = "application/vnd.apache.arrow.stream"
+
+
+class QueryRequest(msgspec.Struct, frozen=True):
+    """The body: a statement, and the values of its ``?`` or ``$name``."""
+
+    sql: str
+    parameters: list[object] | dict[str, object] | None = None
+
+
+class QueryHandler(ApiHandler):
+    """Answers a query with the bytes of an Arrow IPC stream as they are made."""
+
+    _answering: asyncio.Task[object] | None = None
+
+    async def prepare(self) -> None:
+        """Let readers and administrators pass."""
+        await self.authorize(Role.READER)
+
+    async def post(self) -> None:
+        """Stream the answer; an error before its first byte is answered in words."""
+        request = read_request(self.request.body)
+        self._answering = asyncio.current_task()
+        try:
+            async with aclosing(self.monitor.queries.stream(request.sql, request.parameters)) as chunks:
+                async for chunk in chunks:
+                    self.set_header("Content-Type", ARROW_STREAM)
+                    self.write(chunk)
+                    await self.flush()
+        except (StreamClosedError, asyncio.CancelledError):
+            return
+        finally:
+            self._answering = None
+
+    def on_connection_close(self) -> None:
+        """End a query whose asker has gone."""
+        if self._answering is not None:
+            self._answering.cancel()
+
+
+def read_request(body: bytes) -> QueryRequest:
+    """Return the query of a body. Raises UnreadableError or SampleError."""
+    try:
+        return msgspec.json.decode(body, type=QueryRequest)
+    except msgspec.ValidationError as error:
+        raise SampleError(f'Send an object such as {{"sql": "SELECT 1"}}: {error}.') from error
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise UnreadableError('Send a JSON object such as {"sql": "SELECT 1"}.') from error

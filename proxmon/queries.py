@@ -1,0 +1,61 @@
+"""Analysts' queries: a few at a time, streamed, and ended when nobody listens any more."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from typing import Protocol
+
+from proxmon.errors import OverloadedError
+
+# One query may use a whole core: with two, samples and pages still have the other half of a small machine.
+MOST_AT_ONCE = 2
+RETRY_SECONDS = 2.0
+
+Parameters = Sequence[object] | Mapping[str, object] | None
+
+
+class Answer(Protocol):
+    """A query that runs; its methods block."""
+
+    def next_chunk(self) -> bytes:
+        """Return the next bytes of the Arrow stream; none when it has ended."""
+        ...
+
+    def close(self) -> None:
+        """End the query wherever it is."""
+
+
+class QueryStore(Protocol):
+    """What the queries ask of the store."""
+
+    def query(self, sql: str, parameters: Parameters, seconds: float) -> Answer:
+        """Prepare a query that only reads; it runs, or is refused, when its first chunk is asked for."""
+        ...
+
+
+class Queries:
+    """Runs the queries of analysts beside everything else."""
+
+    def __init__(self, store: QueryStore, seconds: float) -> None:
+        self._store, self._seconds, self._running = store, seconds, 0
+
+    async def stream(self, sql: str, parameters: Parameters) -> AsyncGenerator[bytes, None]:
+        """Give the bytes of the Arrow stream that answers the query.
+
+        Raises:
+            QueryError: the query is refused, fails, or takes too long.
+            OverloadedError: as many queries run as may.
+        """
+        if self._running >= MOST_AT_ONCE:
+            raise OverloadedError("Wait until another query has ended: as many run as may.", RETRY_SECONDS)
+        self._running += 1
+        try:
+            answer = await asyncio.to_thread(self._store.query, sql, parameters, self._seconds)
+            try:
+                while chunk := await asyncio.to_thread(answer.next_chunk):
+                    yield chunk
+            finally:
+                await asyncio.shield(asyncio.to_thread(answer.close))
+        finally:
+            self._running -= 1

@@ -1,0 +1,146 @@
+"""SQL over HTTP and in a notebook, beside a running server and without one."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+import requests
+
+import proxmon
+from proxmon.errors import NotFoundError, ProxmonError, QueryError, TokenError
+from tests.builders import a_fast_payload, a_message, a_pool, a_wire_sample, iso
+from tests.servers import Server
+
+
+def a_live_message(**payload: object) -> bytes:
+    moment = iso(datetime.now(UTC))
+    return a_message(a_wire_sample(collected_at=moment, payload=a_fast_payload(**payload)), sent_at=moment)
+
+
+@pytest.fixture
+def host(each_server: Server) -> str:
+    """Give the name of a new host that sent one sample."""
+    name = f"pve-{uuid.uuid4().hex[:8]}"
+    assert each_server.post(each_server.add_host(name), a_live_message()).ok
+    return name
+
+
+def test_rows_come_as_an_arrow_stream(each_server: Server, host: str) -> None:
+    sql = "SELECT host, load1 FROM host_samples WHERE host = ?"
+    answer = each_server.ask("POST", "/api/query", json={"sql": sql, "parameters": [host]})
+    assert answer.headers["Content-Type"] == "application/vnd.apache.arrow.stream"
+    assert pa.ipc.open_stream(answer.content).read_all().to_pylist() == [{"host": host, "load1": 0.5}]
+
+
+@pytest.mark.parametrize("sql", ["DELETE FROM base.hosts", "SELECT * FROM read_text('/etc/hostname')", "SELEC 1"])
+def test_a_refused_query_is_422_in_words(each_server: Server, sql: str) -> None:
+    answer = each_server.ask("POST", "/api/query", json={"sql": sql})
+    assert answer.status_code == 422
+    assert answer.json()["error"].endswith(".")
+
+
+def test_mallory_asks_nothing(each_server: Server) -> None:
+    for token in ("", "wrong"):
+        assert each_server.ask("POST", "/api/query", token or "none", json={"sql": "SELECT 1"}).status_code == 401
+
+
+def test_an_asker_who_goes_away_leaves_room_for_the_next(each_server: Server) -> None:
+    slow = {"sql": "SELECT count(*) FROM range(100000) a, range(1000000) b"}
+    for _ in range(4):
+        with pytest.raises(requests.ReadTimeout):
+            requests.post(
+                f"{each_server.url}/api/query",
+                json=slow,
+                headers={"Authorization": f"Bearer {each_server.control.token}"},
+                timeout=0.3,
+            )
+    deadline = datetime.now(UTC) + timedelta(seconds=20)
+    while datetime.now(UTC) < deadline:
+        answer = each_server.ask("POST", "/api/query", json={"sql": "SELECT 1 AS a"})
+        if answer.status_code == 200:
+            return
+        assert answer.status_code == 429
+        assert answer.headers["Retry-After"]
+    pytest.fail("the queries of those who went away still run")
+
+
+def test_samples_are_stored_while_a_query_runs(each_server: Server) -> None:
+    token = each_server.add_host(f"pve-{uuid.uuid4().hex[:8]}")
+    slow = {"sql": "SELECT count(*) FROM range(20000) a, range(20000) b WHERE (a.range + b.range) % 7 = 3"}
+    asking = threading.Thread(target=lambda: each_server.ask("POST", "/api/query", json=slow))
+    asking.start()
+    for _ in range(5):
+        assert each_server.post(token, a_live_message()).json()["stored"] == 1
+    asking.join()
+
+
+@pytest.mark.parametrize("way", ["directory", "url"])
+def test_a_notebook_sees_what_was_just_acknowledged(each_server: Server, host: str, way: str) -> None:
+    token = each_server.ask("POST", "/api/tokens", json={"name": f"nb-{uuid.uuid4().hex[:8]}"}).json()["token"]
+    fleet = proxmon.connect(each_server.data) if way == "directory" else proxmon.connect(each_server.url, token)
+    assert fleet.status()[host] == "ok"
+    assert fleet.sql("SELECT count(*) AS n FROM samples WHERE host = ?", [host])["n"].tolist() == [1]
+    hosts = fleet.hosts().set_index("host")
+    assert isinstance(hosts.loc[host, "last_seen_at"], pd.Timestamp)
+    findings = fleet.findings().set_index(["host", "rule"])
+    assert findings.loc[(host, "zpool_health"), "verdict"] == "ok"
+    assert "web-01" in set(fleet.guests("web")["name"])
+
+
+def test_a_series_has_time_subject_and_value(each_server: Server, host: str) -> None:
+    fleet = proxmon.connect(each_server.data)
+    load = fleet.series(host, "load1", since="1h")
+    assert load["value"].tolist() == [0.5]
+    assert str(load.index.tz) == "UTC"
+    assert fleet.series(host, "capacity_percent")["subject"].tolist() == ["rpool"]
+    assert fleet.series(host, "load1", since="2020-01-01", until="2020-01-02").empty
+    with pytest.raises(NotFoundError, match="load1"):
+        fleet.series(host, "load1; DROP VIEW hosts")
+
+
+def test_a_notebook_can_ask_for_the_past(each_server: Server) -> None:
+    name = f"pve-{uuid.uuid4().hex[:8]}"
+    token = each_server.add_host(name)
+    each_server.post(token, a_live_message(zfs_pools={"pools": [a_pool(health="DEGRADED")]}))
+    then = datetime.now(UTC)
+    each_server.post(token, a_live_message())
+    fleet = proxmon.connect(each_server.data)
+    assert (fleet.status(at=then)[name], fleet.status()[name]) == ("critical", "ok")
+
+
+def test_a_notebook_works_without_a_server_and_does_not_keep_one_from_starting(tmp_path: Path) -> None:
+    server = Server(tmp_path / "data").start()
+    server.post(server.add_host("pve-01"), a_live_message())
+    server.stop()
+    fleet = proxmon.connect(server.data)
+    assert fleet.sql("SELECT host FROM hosts", as_="arrow").to_pylist() == [{"host": "pve-01"}]
+    assert list(fleet.status().index) == ["pve-01"]
+    with pytest.raises(QueryError):
+        fleet.sql("DELETE FROM base.hosts")
+    server.start()
+    try:
+        assert fleet.sql("SELECT host FROM hosts")["host"].tolist() == ["pve-01"]
+    finally:
+        server.stop()
+
+
+def test_what_a_notebook_cannot_have_is_said(
+    each_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PROXMON_TOKEN", raising=False)
+    with pytest.raises(TokenError, match="proxmon tokens add"):
+        proxmon.connect(each_server.url)
+    with pytest.raises(TokenError):
+        proxmon.connect(each_server.url, "wrong").hosts()
+    with pytest.raises(QueryError, match="only reads"):
+        proxmon.connect(each_server.data).sql("DROP VIEW hosts")
+    with pytest.raises(NotFoundError, match="nowhere"):
+        proxmon.connect(tmp_path / "nowhere").hosts()
+    with pytest.raises(ProxmonError, match="does not answer"):
+        proxmon.connect("http://127.0.0.1:9", "token").hosts()
