@@ -38,7 +38,7 @@ def test_a_moment_is_picked_and_left_again(open_page: OpenPage, server: Server, 
     expect(page.locator("html")).to_have_attribute("data-link", "past")
     expect(card(page, name)).to_have_attribute("data-status", "critical")
     assert "at=" in (card(page, name).get_by_role("link").get_attribute("href") or "")
-    page.get_by_role("link", name="Back to live").first.click()
+    page.get_by_role("link", name="Back to live").click()
     expect(page).to_have_url(f"{server.url}/?q=pve")
     expect(card(page, name)).to_have_attribute("data-status", "ok")
 
@@ -73,6 +73,6 @@ def test_a_host_s_page_before_it_was_added_says_so(open_page: OpenPage, server: 
     send(server, token)
     page = open_page(f"/hosts/{name}?at=2026-01-01T00:00Z")
     expect(page.get_by_text(f"{name} was not there yet")).to_be_visible()
-    page.get_by_role("link", name="Back to live").first.click()
+    page.get_by_role("link", name="Back to live").click()
     expect(page).to_have_url(f"{server.url}/hosts/{name}")
     expect(page.locator("[data-section=metrics]")).to_be_visible()
