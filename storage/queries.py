@@ -16,6 +16,7 @@ from storage.database import Database, first_line
 from storage.gate import check_query
 
 BATCH_ROWS = 50_000
+INTERRUPT_SECONDS = 0.02
 Parameters = Sequence[object] | Mapping[str, object] | None
 FAILURES: tuple[type[Exception], ...] = (duckdb.Error, pa.ArrowException, OSError)
 
@@ -29,7 +30,7 @@ class QueryAnswer:
     def __init__(self, database: Database, sql: str, parameters: Parameters, seconds: float) -> None:
         self._sql, self._parameters, self._seconds = sql, parameters, seconds
         self._lock = threading.Lock()
-        self._is_late = self._is_closed = False
+        self._is_late = self._is_ending = self._is_closed = False
         self._timer = threading.Timer(seconds, self._interrupt)
         self._timer.daemon = True
         self._sink = BytesIO()
@@ -57,10 +58,14 @@ class QueryAnswer:
     def close(self) -> None:
         """End the query wherever it is, and let go of the moment that it sees; nothing happens when it is closed."""
         self._timer.cancel()
-        with suppress(duckdb.Error):  # it was closed before
-            self._cursor.interrupt()
-        with self._lock:
+        self._is_ending = True
+        # DuckDB forgets an interrupt that comes just before a query starts: it is repeated until the query has ended.
+        while not self._lock.acquire(timeout=INTERRUPT_SECONDS):
+            self._interrupt_query()
+        try:
             self._end()
+        finally:
+            self._lock.release()
 
     def _start(self) -> None:
         check_query(self._cursor, self._sql)
@@ -72,6 +77,8 @@ class QueryAnswer:
         if batch is not None:
             self._writer.write_batch(batch)
             return self._taken()
+        if self._is_late or self._is_ending:  # an interrupted reader may end as if there were no more rows
+            raise self._failed(InterruptedError("the query was ended"))
         self._writer.close()
         rest = self._taken()
         self._end()
@@ -91,6 +98,9 @@ class QueryAnswer:
 
     def _interrupt(self) -> None:
         self._is_late = True
+        self._interrupt_query()
+
+    def _interrupt_query(self) -> None:
         with suppress(duckdb.Error):  # it was closed in this very moment
             self._cursor.interrupt()
 
