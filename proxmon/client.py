@@ -7,7 +7,9 @@ import os
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
+from http.client import HTTPException
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
@@ -120,7 +122,7 @@ class Fleet:
         if as_ == "polars":
             polars: Any = import_module("polars")
             return polars.from_arrow(table)
-        return table.to_pandas()
+        return as_frame(table)
 
 
 class ServerSource:
@@ -142,9 +144,9 @@ class ServerSource:
         body = json.dumps({"sql": sql, "parameters": parameters}, default=str).encode()
         with self._open("/api/query", body) as answer:
             try:
-                return pa.ipc.open_stream(answer).read_all()
-            except (pa.ArrowInvalid, OSError) as error:
-                raise QueryError("Ask for less: the answer was cut off, since it took too long.") from error
+                return read_table(answer)
+            except (pa.ArrowException, OSError, HTTPException) as error:
+                raise QueryError("Ask again: the answer was cut off before its end.") from error
 
     def _get(self, path: str, **parameters: str | None) -> Any:
         given = {name: value for name, value in parameters.items() if value}
@@ -182,7 +184,7 @@ class StoreSource:
         """Return the rows of a query."""
         store = self._open()
         try:
-            return pa.ipc.open_stream(b"".join(_chunks(store, sql, parameters, self._settings))).read_all()
+            return read_table(b"".join(_chunks(store, sql, parameters, self._settings)))
         finally:
             store.close()
 
@@ -238,6 +240,36 @@ def connect(where: str | Path | None = None, token: str | None = None) -> Fleet:
             raise TokenError("Give an API token: make one with `proxmon tokens add NAME` on the server.")
         return Fleet(ServerSource(str(where), given))
     return Fleet(LocalSource(read_settings(os.environ, data=str(where) if where is not None else None)))
+
+
+def read_table(stream: Any) -> Any:
+    """Return the pyarrow.Table of an Arrow IPC stream. Raises QueryError when the query failed on the way."""
+    reader, batches = pa.ipc.open_stream(stream), list[Any]()
+    with suppress(StopIteration):
+        while True:
+            batch, metadata = reader.read_next_batch_with_custom_metadata()
+            if metadata is not None and b"error" in metadata:
+                raise QueryError(metadata[b"error"].decode())
+            batches.append(batch)
+    return pa.Table.from_batches(batches, schema=reader.schema)
+
+
+def as_frame(table: Any) -> Any:
+    """Return a DataFrame of a pyarrow.Table: whole numbers as integers where they fit, dates as timestamps.
+
+    DuckDB's sums of integers are wider than 64 bits; as Python's decimals they could not be calculated with.
+    """
+    for position, field in enumerate(table.schema):
+        if pa.types.is_decimal(field.type):
+            table = table.set_column(position, field.name, _as_number(table.column(position), field.type.scale))
+    return table.to_pandas(date_as_object=False)
+
+
+def _as_number(column: Any, scale: int) -> Any:
+    if scale == 0:
+        with suppress(pa.ArrowInvalid):
+            return column.cast(pa.int64())
+    return column.cast(pa.float64())
 
 
 def as_moment(moment: datetime | str | None) -> datetime | None:

@@ -17,6 +17,7 @@ from duckdb import DuckDBPyConnection
 
 from proxmon.errors import StoreUnavailableError
 from storage.directory import DataDirectory, locked_error
+from storage.guard import Guard
 from storage.migrations import migrate
 from storage.salvage import salvage_wal
 
@@ -33,6 +34,17 @@ CONFIG: dict[str, str | bool | int | float | list[str]] = {
     # A second thread is woken for each small insert: it costs a third more CPU, and gains a fifth on long scans.
     "threads": 1,
 }
+SETTINGS = (
+    # Stored times have no zone: compared with now() they would be taken for the server's local time.
+    "SET GLOBAL TimeZone = 'UTC'",
+    # A thousand nested operators, DuckDB's own limit, keep it planning for minutes in which nothing interrupts it.
+    "SET GLOBAL max_expression_depth = 250",
+    # What a query sorts on disk must not take the room that samples need.
+    "SET GLOBAL max_temp_directory_size = '2GB'",
+    # The store reads no other file and loads nothing, whatever SQL it is asked to run (storage/gate.py).
+    "SET GLOBAL enable_external_access = false",
+    "SET GLOBAL lock_configuration = true",
+)
 REOPEN_WAIT_SECONDS = 10.0
 _LOCK_HOLDER = re.compile(r"Could not set lock.*?\(PID (\d+)\)", re.DOTALL)
 
@@ -45,6 +57,7 @@ class Database:
         self._root: DuckDBPyConnection | None = None
         self._readers = 0
         self._changed = threading.Condition()
+        self.guard = Guard()
 
     def open(self) -> None:
         """Open the file, create it where needed, and migrate it.
@@ -56,9 +69,8 @@ class Database:
             root = self._connect()
             root.execute("SET enable_progress_bar = false")
             migrate(root)
-            # The store reads no other file and loads nothing, whatever SQL it is asked to run (storage/gate.py).
-            root.execute("SET enable_external_access = false")
-            root.execute("SET lock_configuration = true")
+            for setting in SETTINGS:
+                root.execute(setting)
         except duckdb.Error as error:
             raise StoreUnavailableError(f"The store cannot be opened: {first_line(error)}") from error
         self._directory.protect_files()

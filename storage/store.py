@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 from collections.abc import Sequence
 from concurrent.futures import Future
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import datetime
 from pathlib import Path
 from weakref import WeakSet
@@ -13,6 +13,7 @@ from weakref import WeakSet
 from duckdb import DuckDBPyConnection
 
 from proxmon.credentials import ApiToken, HostSecret, TokenSecret
+from proxmon.errors import StoreUnavailableError
 from proxmon.fleet import FleetSnapshot, Host
 from proxmon.samples import Appended, Sample
 from storage.credentials import CredentialFile
@@ -107,7 +108,8 @@ class Store:
 
         The caller closes it. It is refused when it does more than read, and ended after ``seconds``.
         """
-        self.settle()
+        with suppress(StoreUnavailableError):  # what is there can be read while nothing can be written
+            self.settle()
         answer = QueryAnswer(self._database, sql, parameters, seconds)
         self._answers.add(answer)
         return answer

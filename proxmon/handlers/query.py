@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import aclosing
 
 import msgspec
 from tornado.iostream import StreamClosedError
 
-from proxmon.errors import SampleError, UnreadableError
+from proxmon.errors import ProxmonError, SampleError, UnreadableError
 from proxmon.handlers.base import ApiHandler
 from proxmon.tokens import Role
+
+log = logging.getLogger(__name__)
 
 ARROW_STREAM = "application/vnd.apache.arrow.stream"
 
@@ -38,13 +41,27 @@ class QueryHandler(ApiHandler):
         try:
             async with aclosing(self.monitor.queries.stream(request.sql, request.parameters)) as chunks:
                 async for chunk in chunks:
-                    self.set_header("Content-Type", ARROW_STREAM)
-                    self.write(chunk)
-                    await self.flush()
+                    await self._send(chunk)
         except (StreamClosedError, asyncio.CancelledError):
             return
+        except (ProxmonError, TimeoutError) as error:
+            if not self._headers_written:
+                raise
+            self._break_off(error)
         finally:
             self._answering = None
+
+    async def _send(self, chunk: bytes) -> None:
+        self.set_header("Content-Type", ARROW_STREAM)
+        self.write(chunk)
+        # Who reads nothing keeps a moment of the store and one of the few places.
+        await asyncio.wait_for(self.flush(), self.monitor.settings.query_seconds)
+
+    def _break_off(self, error: Exception) -> None:
+        """Close the connection before the answer's end: ended in order, it would look like a whole one."""
+        log.warning("an answer to a query was broken off: %s", type(error).__name__)  # its text can quote the query
+        self._answering = None
+        self.request.connection.stream.close()  # pyright: ignore[reportAttributeAccessIssue, reportOptionalMemberAccess] - of HTTP1Connection
 
     def on_connection_close(self) -> None:
         """End a query whose asker has gone."""

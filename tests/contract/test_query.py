@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import socket
 import threading
+import time
 import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -72,7 +75,7 @@ def test_an_asker_who_goes_away_leaves_room_for_the_next(each_server: Server) ->
 
 def test_samples_are_stored_while_a_query_runs(each_server: Server) -> None:
     token = each_server.add_host(f"pve-{uuid.uuid4().hex[:8]}")
-    slow = {"sql": "SELECT count(*) FROM range(20000) a, range(20000) b WHERE (a.range + b.range) % 7 = 3"}
+    slow = {"sql": "SELECT count(*) FROM range(10000) a, range(10000) b WHERE (a.range + b.range) % 7 = 3"}
     asking = threading.Thread(target=lambda: each_server.ask("POST", "/api/query", json=slow))
     asking.start()
     for _ in range(5):
@@ -144,3 +147,60 @@ def test_what_a_notebook_cannot_have_is_said(
         proxmon.connect(tmp_path / "nowhere").hosts()
     with pytest.raises(ProxmonError, match="does not answer"):
         proxmon.connect("http://127.0.0.1:9", "token").hosts()
+
+
+def test_an_answer_that_breaks_off_is_never_taken_for_a_whole_one(each_server: Server) -> None:
+    sql = "SELECT i, CASE WHEN i = 900000 THEN error('boom') END AS x FROM range(1000000) t(i)"
+    with pytest.raises(QueryError, match="boom"):
+        proxmon.connect(each_server.data).sql(sql)
+    with pytest.raises(requests.exceptions.ChunkedEncodingError):
+        each_server.ask("POST", "/api/query", json={"sql": sql})
+
+
+def test_many_rows_arrive_as_a_frame_of_numbers_and_times(each_server: Server) -> None:
+    frame = proxmon.connect(each_server.data).sql(
+        "SELECT i, 'row ' || i AS name, i / 2 AS half FROM range(100000) t(i)"
+    )
+    assert len(frame) == 100_000
+    (row,) = (
+        proxmon.connect(each_server.data)
+        .sql("SELECT sum(i) AS total, 1.5 AS ratio, DATE '2026-11-22' AS day FROM range(100) t(i)")
+        .to_dict("records")
+    )
+    assert row == {"total": 4950, "ratio": 1.5, "day": pd.Timestamp("2026-11-22")}
+
+
+def test_readers_who_read_nothing_give_up_their_place(tmp_path: Path) -> None:
+    server = Server(tmp_path / "data", environment={"PROXMON_QUERY_SECONDS": "1"}).start()
+    try:
+        sleepers = [ask_without_reading(server) for _ in range(2)]
+        assert server.ask("POST", "/api/query", json={"sql": "SELECT 1"}).status_code == 429
+        deadline = time.monotonic() + 20
+        while server.ask("POST", "/api/query", json={"sql": "SELECT 1"}).status_code == 429:
+            assert time.monotonic() < deadline
+        for sleeper in sleepers:
+            sleeper.close()
+        slow = "SELECT count(*) FROM range(100000) a, range(1000000) b"
+        answer = server.ask("POST", "/api/query", json={"sql": slow})
+        assert (answer.status_code, "longer than 1 s" in answer.json()["error"]) == (422, True)
+    finally:
+        server.stop()
+
+
+def ask_without_reading(server: Server) -> socket.socket:
+    """Ask for more than the buffers on the way hold, and wait until the answer has begun."""
+    host = server.url.removeprefix("http://")
+    name, _, port = host.partition(":")
+    body = json.dumps({"sql": "SELECT i, repeat('x', 100) FROM range(100000000) t(i)"})
+    head = f"POST /api/query HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {server.control.token}\r\n"
+    opened = socket.create_connection((name, int(port)))
+    opened.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
+    assert opened.recv(12) == b"HTTP/1.1 200"
+    return opened
+
+
+def test_a_cookie_asks_only_from_our_own_pages(each_server: Server) -> None:
+    session = each_server.log_in()
+    for headers, status in (({"Origin": "http://evil.example"}, 403), ({"Origin": each_server.url}, 200)):
+        url = f"{each_server.url}/api/query"
+        assert session.post(url, json={"sql": "SELECT 1"}, headers=headers, timeout=30).status_code == status

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import re
+import resource
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +18,8 @@ import pytest
 from proxmon.errors import QueryError
 from proxmon.fleet import Host
 from storage import Store
+from storage.gate import TABLE_FUNCTIONS, check_query
+from storage.queries import CHUNK_BYTES
 from tests.builders import a_sample
 
 Ask = Callable[..., list[dict[str, Any]]]
@@ -37,6 +44,15 @@ LEGITIMATE = [
     "SELECT h.host FROM hosts h LEFT JOIN host_events e USING (host_id) WHERE e.kind = 'added'",
     "SELECT list_transform([1, 2], lambda x: x + 1)",
     "-- a comment\nSELECT 1;",
+    "SHOW ALL TABLES",
+    "FROM duckdb_views",
+    "FROM information_schema.columns",
+    "PIVOT (SELECT host, tier FROM samples) ON tier IN ('fast', 'slow') USING count(*)",
+    "SELECT * FROM hosts ORDER BY host DESC NULLS LAST LIMIT 10 OFFSET 0",
+    "SELECT DISTINCT ON (host) host, load1::DECIMAL(9, 2) FROM host_samples ORDER BY host, observed_at DESC",
+    "SELECT {'a': 1}::STRUCT(a INT), [1]::INT[], 'a'::ENUM('a', 'b'), MAP {'k': 1}",
+    "FROM zpool_samples z ASOF JOIN host_samples h ON z.host_id = h.host_id AND z.observed_at >= h.observed_at",
+    "FROM host_samples USING SAMPLE 10%",
 ]
 ATTACKS = [
     "INSERT INTO base.hosts VALUES (9, 'evil', now(), NULL)",
@@ -111,6 +127,31 @@ ATTACKS = [
     "SELECT getenv('HOME')",
     "SELECT current_setting('memory_limit')",
     "SELECT nextval('base.host_ids')",
+    "SELECT system.main.nextval('base.host_ids')",
+    "SELECT \"nextval\"('base.host_ids')",
+    "SELECT 'base.host_ids'.nextval()",
+    "SELECT sleep_ms(1)",
+    "SELECT write_log('x')",
+    "SELECT json_serialize_plan('SELECT 1')",
+    "SELECT levenshtein(repeat('a', 1000000), repeat('b', 1000000))",
+    "WITH x AS (UPDATE base.hosts SET host = 'evil' RETURNING *) FROM x",
+    "WITH x AS (COPY hosts TO '{file}') SELECT 1",
+    "FROM pg_catalog.pg_settings",
+    "FROM duckdb_logs",
+    "FROM duckdb_databases()",
+    "FROM pragma_database_list",
+    "SHOW DATABASES",
+    "SHOW variables",
+    "DESCRIBE '{file}'",
+    "SUMMARIZE '{file}.csv'",
+    "EXPLAIN SELECT 1",
+    "EXPLAIN ANALYZE SELECT 1",
+    "SET VARIABLE a = 1",
+    "PIVOT hosts ON host",
+    "SELECT 1" + "+1" * 900,
+    "SELECT " + "[" * 900 + "1" + "]" * 900,
+    "SELECT count(*) FROM range(1)" + " CROSS JOIN range(1)" * 900,
+    "SELECT 1 IN (" + ",".join(map(str, range(20_000))) + ")",
     "SELEC 1",
     "SELECT * FROM nothing",
     "",
@@ -139,7 +180,7 @@ def test_a_query_that_reads_is_answered(ask: Ask, sql: str) -> None:
     ask(sql)
 
 
-@pytest.mark.parametrize("sql", ATTACKS)
+@pytest.mark.parametrize("sql", ATTACKS, ids=lambda sql: sql[:60])
 def test_anything_else_is_refused_and_changes_nothing(ask: Ask, directory: Path, tmp_path: Path, sql: str) -> None:
     file = tmp_path / "file"
     file.write_text("secret")
@@ -164,6 +205,85 @@ def test_a_query_that_takes_too_long_is_ended_and_says_so(ask: Ask) -> None:
     with pytest.raises(QueryError, match=r"longer than 0\.2 s"):
         ask("SELECT count(*) FROM range(100000) a, range(1000000) b", seconds=0.2)
     assert ask("SELECT 1 AS a") == [{"a": 1}]
+
+
+def test_no_table_function_but_those_listed_is_let_through(store: Store) -> None:
+    with store._database.reader() as cursor:
+        names = cursor.execute(
+            "SELECT DISTINCT function_name FROM duckdb_functions() WHERE function_type IN ('table', 'table_macro')"
+        ).fetchall()
+        others = {name for (name,) in names} - TABLE_FUNCTIONS
+        assert len(others) > 50
+        for name in others:
+            with pytest.raises(QueryError, match="not allowed"):
+                check_query(cursor, f'SELECT * FROM "{name}"()')
+
+
+def test_times_are_compared_in_utc_wherever_the_server_stands(monkeypatch: pytest.MonkeyPatch, directory: Path) -> None:
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        store = Store.open(directory)
+        with store._database.reader() as cursor:
+            (row,) = cursor.execute(
+                "SELECT now()::TIMESTAMP - $1::TIMESTAMP", [datetime.now(UTC).isoformat()]
+            ).fetchall()
+        store.close()
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert abs(row[0]) < timedelta(minutes=1)
+
+
+def test_a_slow_reader_does_not_use_up_the_query_s_time(store: Store) -> None:
+    answer = store.query("SELECT i, repeat('x', 100) FROM range(100000) t(i)", seconds=2)
+    first = answer.next_chunk()
+    assert len(first) >= CHUNK_BYTES
+    answer.check(time.monotonic() + 3600)
+    assert b"".join([first, *iter(answer.next_chunk, b"")]).endswith(b"\xff\xff\xff\xff\x00\x00\x00\x00")
+    answer.close()
+
+
+def test_a_query_that_fails_after_its_first_rows_says_so_in_the_stream(store: Store) -> None:
+    answer = store.query("SELECT i, CASE WHEN i = 900000 THEN error('boom') END FROM range(1000000) t(i)")
+    chunks: list[bytes] = []
+    with pytest.raises(QueryError, match="boom"):
+        chunks.extend(iter(answer.next_chunk, b""))
+    answer.close()
+    reader, told = pa.ipc.open_stream(b"".join(chunks)), None
+    while told is None:
+        _, told = reader.read_next_batch_with_custom_metadata()
+    assert b"boom" in told[b"error"]
+
+
+def test_with_parameters_rows_are_streamed_as_well(store: Store) -> None:
+    answer = store.query("SELECT i, 'row ' || i FROM range(3000000) t(i) WHERE i >= ?", [0], seconds=60)
+    began = time.monotonic()
+    answer.next_chunk()
+    first = time.monotonic() - began
+    while answer.next_chunk():
+        pass
+    assert first < 0.5 * (time.monotonic() - began)
+    answer.close()
+
+
+def test_no_single_call_takes_more_memory_than_the_server_has(ask: Ask) -> None:
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    with pytest.raises(QueryError):
+        ask("SELECT len(range(2000000000))")
+    with pytest.raises(QueryError):
+        ask("SELECT length(replace(repeat('x', 30000), 'x', repeat('y', 100000)))", seconds=2)
+    assert resource.getrlimit(resource.RLIMIT_DATA) == before
+    assert ask("SELECT 1 AS a") == [{"a": 1}]
+
+
+def test_an_ended_query_lets_the_store_be_checkpointed(store: Store, host: Host) -> None:
+    answer = store.query("SELECT i FROM range(10000000) t(i)")
+    answer.next_chunk()
+    assert store._database._readers == 1
+    answer.close()
+    assert store._database._readers == 0
+    store._writer.run(lambda connection: connection.execute("COMMIT; CHECKPOINT; BEGIN"))
 
 
 def test_a_query_that_takes_too_much_memory_is_ended_and_samples_go_on(ask: Ask, store: Store, host: Host) -> None:
@@ -192,7 +312,7 @@ def test_closing_the_store_ends_what_still_runs(store: Store) -> None:
     answer = store.query("SELECT count(*) FROM range(100000) a, range(1000000) b", seconds=60)
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(answer.next_chunk)
-        while not answer._timer.is_alive():
+        while answer._working_since is None:
             pass
         store.close()
         with pytest.raises(QueryError):
@@ -202,3 +322,17 @@ def test_closing_the_store_ends_what_still_runs(store: Store) -> None:
 def test_a_store_goes_on_after_an_abandoned_answer(store: Store, host: Host) -> None:
     store.query("SELECT 1").close()
     assert store.append([a_sample(host.id)]).result().stored == 1
+
+
+EXAMPLES = re.findall(
+    r'fleet\.sql\("(SELECT [^"…]+)"(?:, (\[.*\]))?\)', (Path(__file__).parents[2] / "docs" / "analysts.md").read_text()
+)
+
+
+@pytest.mark.parametrize(("sql", "parameters"), EXAMPLES)
+def test_the_examples_in_the_docs_are_answered(ask: Ask, sql: str, parameters: str) -> None:
+    ask(sql, json.loads(parameters) if parameters else None)
+
+
+def test_a_long_list_is_a_parameter(ask: Ask) -> None:
+    assert ask("SELECT host FROM hosts WHERE list_contains(?, host)", [["pve-01", "pve-02"]]) == [{"host": "pve-01"}]

@@ -1,0 +1,95 @@
+"""Watches analysts' queries: what takes too long or too much memory is interrupted."""
+
+from __future__ import annotations
+
+import resource
+import threading
+import time
+from pathlib import Path
+from typing import Protocol
+
+INTERVAL_SECONDS = 0.05
+# DuckDB's memory_limit counts its buffers; strings and lists in mid-computation are not among them.
+MAX_GROWTH_BYTES = 2**30
+# One call can ask for any amount at once (`repeat`), and no look at intervals sees that before it is too late: the
+# kernel then refuses it, DuckDB turns that into an error of the query, and the process lives.
+HEADROOM_BYTES = 2 * 2**30
+_STATM = Path("/proc/self/statm")
+
+
+class Watched(Protocol):
+    """A query that runs."""
+
+    def check(self, now: float) -> None:
+        """Stop it when its time is over, and interrupt it when it was stopped."""
+
+    def stop(self, reason: str) -> None:
+        """Let it end with an error that says the reason."""
+
+
+class Guard:
+    """Looks at the running queries from a thread of its own, which ends with the last of them.
+
+    While one runs, the process may not grow without limit; on systems that do not tell its size, it may.
+    """
+
+    def __init__(self) -> None:
+        self._bounds_memory = _STATM.exists()
+        self._changed = threading.Condition()
+        self._watched: list[Watched] = []
+        self._thread: threading.Thread | None = None
+        self._resident = 0
+        self._limits = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+
+    def watch(self, query: Watched) -> None:
+        """Look after a query from now on."""
+        with self._changed:
+            if not self._watched:
+                self._bound()
+            self._watched.append(query)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="query-guard", daemon=True)
+                self._thread.start()
+
+    def forget(self, query: Watched) -> None:
+        """Look after a query no more."""
+        with self._changed:
+            self._watched.remove(query)
+            if not self._watched:
+                self._unbound()
+            self._changed.notify_all()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                if not self._watched:
+                    self._thread = None
+                    return
+                watched = list(self._watched)
+            self._look(watched)
+            with self._changed:
+                self._changed.wait(INTERVAL_SECONDS)
+
+    def _look(self, watched: list[Watched]) -> None:
+        if self._bounds_memory and _pages(1) - self._resident > MAX_GROWTH_BYTES:
+            for query in watched:
+                query.stop(f"The query needed more than {MAX_GROWTH_BYTES // 2**20} MiB: ask for less at once.")
+        for query in watched:
+            query.check(time.monotonic())
+
+    def _bound(self) -> None:
+        if self._bounds_memory:
+            self._resident = _pages(1)
+            self._limits = resource.getrlimit(resource.RLIMIT_DATA)
+            limit = _pages(5) + HEADROOM_BYTES
+            limits = [limit, *(one for one in self._limits if one != resource.RLIM_INFINITY)]
+            resource.setrlimit(resource.RLIMIT_DATA, (min(limits), self._limits[1]))
+
+    def _unbound(self) -> None:
+        if self._bounds_memory:
+            resource.setrlimit(resource.RLIMIT_DATA, self._limits)
+
+
+def _pages(column: int) -> int:
+    """Return a column of ``/proc/self/statm`` in bytes: 1 is resident, 5 is data and stack (proc(5))."""
+    return int(_STATM.read_text().split()[column]) * resource.getpagesize()
