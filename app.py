@@ -34,7 +34,7 @@ def serve(settings: Settings, companion: Companion | None = None) -> None:
     """
     check_password_hash(settings.password_hash)
     directory = settings.data_directory
-    store = Store.open(directory)
+    store = Store.open(directory, retention=settings.retention)
     try:
         pn.extension()
         monitor = make_monitor(store, settings)

@@ -53,6 +53,32 @@ class RuleSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class RetentionSettings:
+    """How many days the store keeps what; 0 is without end."""
+
+    fast_payload_days: float = setting(
+        3.0, "PROXMON_KEEP_FAST_PAYLOADS_DAYS", "Fast samples are kept as they came for this many days; 0 is for ever."
+    )
+    payload_days: float = setting(
+        365.0, "PROXMON_KEEP_PAYLOADS_DAYS", "Medium and slow samples are kept as they came for this many days."
+    )
+    row_days: float = setting(
+        14.0, "PROXMON_KEEP_ROWS_DAYS", "Rows of hosts, zpools, storages and datasets are kept for this many days."
+    )
+    guest_row_days: float = setting(
+        3.0, "PROXMON_KEEP_GUEST_ROWS_DAYS", "Rows of guests, by far the most, are kept for this many days."
+    )
+    minute_days: float = setting(90.0, "PROXMON_KEEP_MINUTES_DAYS", "Values by the minute are kept for this many days.")
+    hour_days: float = setting(0.0, "PROXMON_KEEP_HOURS_DAYS", "Values by the hour are kept for this many days.")
+
+    def __post_init__(self) -> None:
+        """Check that nothing is dropped before it was rolled up, and no hour while its day goes on."""
+        for one in fields(self):
+            if 0 < getattr(self, one.name) < 1:
+                raise SettingsError(f"Set {one.metadata['env']} to 1 or more days, or to 0 to keep it for ever.")
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What the server is started with."""
 
@@ -82,6 +108,7 @@ class Settings:
         30.0, "PROXMON_QUERY_SECONDS", "A query of an analyst is ended after this many seconds."
     )
     rules: RuleSettings = field(default_factory=RuleSettings)
+    retention: RetentionSettings = field(default_factory=RetentionSettings)
 
     @property
     def data_directory(self) -> Path:
@@ -113,14 +140,15 @@ def read_settings(environ: Mapping[str, str], **overrides: object) -> Settings:
         SettingsError: a value cannot be used; the text names the variable.
     """
     rules = RuleSettings(**_read(RuleSettings, environ))
+    retention = RetentionSettings(**_read(RetentionSettings, environ))
     values: dict[str, Any] = _read(Settings, environ)
     values |= {name: value for name, value in overrides.items() if value is not None}
-    return Settings(**values, rules=rules)
+    return Settings(**values, rules=rules, retention=retention)
 
 
 def list_settings() -> list[tuple[str, str, str]]:
     """List every setting as name, default and explanation."""
-    declared = [*fields(Settings), *fields(RuleSettings)]
+    declared = [*fields(Settings), *fields(RuleSettings), *fields(RetentionSettings)]
     return [(one.metadata["env"], _shown(one.default), one.metadata["doc"]) for one in declared if one.metadata]
 
 

@@ -35,11 +35,15 @@ class Append:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Another write that waits for its turn: in a transaction of its own, and ``then`` what follows its commit."""
+    """Another write that waits for its turn: in a transaction of its own, and ``then`` what follows its commit.
+
+    One that ``has_transactions`` begins and commits them itself.
+    """
 
     run: Callable[[DuckDBPyConnection], Any]
     queued_at: float
     then: Callable[[Any], None]
+    has_transactions: bool = False
     future: Future[Any] = field(default_factory=Future[Any])
 
 

@@ -8,21 +8,28 @@ from concurrent.futures import Future
 from contextlib import ExitStack, suppress
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from weakref import WeakSet
 
 from duckdb import DuckDBPyConnection
 
+from proxmon.config import RetentionSettings
 from proxmon.credentials import ApiToken, HostSecret, TokenSecret
 from proxmon.errors import StoreUnavailableError
 from proxmon.fleet import FleetSnapshot, Host
+from proxmon.payload import Tier
 from proxmon.samples import Appended, Sample
+from proxmon.series import SeriesRequest
 from storage.credentials import CredentialFile
 from storage.database import Database
 from storage.directory import DataDirectory
 from storage.inbox import Inbox
 from storage.queries import Parameters, QueryAnswer
 from storage.registry import delete_rows, insert_event, insert_host, mark_deleted
+from storage.series import read_series
+from storage.sizes import TableSize, read_sizes
 from storage.snapshots import read_snapshot
+from storage.upkeep import Upkeep
 from storage.writer import Writer
 
 
@@ -44,8 +51,10 @@ class Store:
         self._drop_orphans()
 
     @classmethod
-    def open(cls, directory: Path, inbox: Inbox | None = None) -> Store:
+    def open(cls, directory: Path, inbox: Inbox | None = None, retention: RetentionSettings | None = None) -> Store:
         """Open the store of a data directory; create both where needed, and migrate forward.
+
+        Without ``retention`` nothing is ever deleted: only the server knows how long its owner wants to keep what.
 
         Raises:
             StoreLockedError: another process has it open.
@@ -60,7 +69,7 @@ class Store:
             database.open()
             credentials = CredentialFile(held.secrets_path)
             opened.callback(credentials.close)
-            writer = Writer(database, held, inbox or Inbox())
+            writer = Writer(database, held, inbox or Inbox(), Upkeep(retention))
             opened.callback(writer.close)
             store = cls(held, database, credentials, writer)
             opened.pop_all()
@@ -113,6 +122,21 @@ class Store:
         answer = QueryAnswer(self._database, sql, parameters, seconds)
         self._answers.add(answer)
         return answer
+
+    def series(self, request: SeriesRequest) -> Any:
+        """Return a series of a host's past as a DataFrame, which ``SeriesRequest`` describes."""
+        span = self._writer.ledger.spans.get((request.host_id, Tier.FAST))
+        with self._database.reader() as cursor:
+            return read_series(cursor, request, span)
+
+    def keep_up(self, at: datetime) -> None:
+        """Bring the rollups up to a moment and delete what is then too old, which otherwise happens by itself."""
+        self._writer.keep_up(at)
+
+    def sizes(self) -> list[TableSize]:
+        """List how much each table holds; it takes up to a second in a large store."""
+        with self._database.reader() as cursor:
+            return read_sizes(cursor)
 
     def check(self) -> None:
         """Raise StoreUnavailableError when samples cannot be stored now."""

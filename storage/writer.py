@@ -7,6 +7,9 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import nullcontext
+from datetime import datetime
+from functools import partial
 from typing import TypeVar
 
 import duckdb
@@ -20,7 +23,9 @@ from storage.inbox import Append, Inbox, Task
 from storage.intake import Prepared, Stored, prepare, store_group
 from storage.ledger import Ledger
 from storage.pace import Pace
+from storage.rollups import transaction
 from storage.typed import POISON, TypedTables, replay
+from storage.upkeep import Upkeep
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -37,9 +42,9 @@ REOPEN_INTERVAL_SECONDS = 1.0
 class Writer:
     """Owns all writes of one open store."""
 
-    def __init__(self, database: Database, directory: DataDirectory, inbox: Inbox) -> None:
+    def __init__(self, database: Database, directory: DataDirectory, inbox: Inbox, upkeep: Upkeep) -> None:
         self.ledger = Ledger()
-        self._database, self._directory, self._inbox = database, directory, inbox
+        self._database, self._directory, self._inbox, self._upkeep = database, directory, inbox, upkeep
         self._typed, self._untyped, self._typed_at = TypedTables(), list[Stored](), float("-inf")
         self._pace = Pace()
         self._trouble: StoreUnavailableError | None = None
@@ -67,6 +72,13 @@ class Writer:
         self._inbox.put(item)
         return item.future.result()
 
+    def keep_up(self, at: datetime) -> None:
+        """Do at once what is done in between otherwise: rollups, and the deletion of what is too old."""
+        work = partial(self._upkeep.run, spans=self.ledger.spans, at=at)
+        item = Task(work, time.monotonic(), lambda _: None, has_transactions=True)
+        self._inbox.put(item)
+        item.future.result()
+
     def check(self) -> None:
         """Raise StoreUnavailableError when samples cannot be stored now."""
         if not self._thread.is_alive():
@@ -89,12 +101,13 @@ class Writer:
                 log.exception("the writer's turn failed")
         self._finish()
 
-    def _patience(self) -> float | None:
+    def _patience(self) -> float:
         if self._is_broken:
             return REOPEN_INTERVAL_SECONDS
+        wait = self._upkeep.wait_seconds()
         if self._untyped:
-            return max(0.0, self._typed_at + TYPED_INTERVAL_SECONDS - time.monotonic())
-        return None
+            wait = min(wait, self._typed_at + TYPED_INTERVAL_SECONDS - time.monotonic())
+        return max(0.0, wait)
 
     def _turn(self, queued_at: float | None) -> None:
         if queued_at is not None:
@@ -106,6 +119,7 @@ class Writer:
         is_due = time.monotonic() >= self._typed_at + TYPED_INTERVAL_SECONDS
         if is_due or len(self._untyped) >= MAX_UNTYPED_SAMPLES:
             self._fill_typed()
+        self._keep_up()
         if self._directory.wal_bytes() >= self._checkpoint_bytes:
             self._checkpoint()
 
@@ -183,9 +197,8 @@ class Writer:
             # A write such as a deletion must meet the typed rows of all samples that came before it.
             self._settle()
             connection = self._database.writer()
-            connection.execute("BEGIN")
-            result = task.run(connection)
-            connection.execute("COMMIT")
+            with nullcontext() if task.has_transactions else transaction(connection):
+                result = task.run(connection)
             task.then(result)
         except Exception as error:
             self._roll_back(error)
@@ -211,6 +224,18 @@ class Writer:
             log.warning("the typed tables wait: %s", first_line(error))
             return
         self._untyped = []
+
+    def _keep_up(self) -> None:
+        if self._is_broken or self._inbox.is_closed:
+            return
+        trouble = self._trouble
+        try:
+            self._upkeep.step(self._database.writer(), self.ledger.spans)
+        except Exception as error:
+            self._roll_back(error)
+            # Samples can be stored nevertheless, and the next time everything is tried again.
+            self._trouble = trouble
+            log.exception("rollups and deletions wait")
 
     def _protect(self) -> None:
         # Each checkpoint ends the write-ahead log, and the next write makes a new one with the mode of the umask.
@@ -258,6 +283,7 @@ class Writer:
         connection = self._database.writer()
         self.ledger = Ledger.load(connection)
         self._untyped = []
+        self._upkeep.forget()
         replay(connection, self._typed)
 
     def _finish(self) -> None:

@@ -1,0 +1,67 @@
+"""What the writer does in between: rollups soon after samples came, once an hour deleting what is too old."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+from duckdb import DuckDBPyConnection
+
+from proxmon.config import RetentionSettings
+from storage.retention import Spans, retire
+from storage.rollups import roll_up
+
+ROLLUP_INTERVAL_SECONDS = 20.0  # a minute is rolled up within this time of its end
+RETENTION_INTERVAL_SECONDS = 3600.0
+
+
+def utc_now() -> datetime:
+    """Return the present moment."""
+    return datetime.now(UTC)
+
+
+class Upkeep:
+    """Gives the writer one short step at a time, and rests after each as long as it took."""
+
+    def __init__(self, settings: RetentionSettings | None, clock: Callable[[], datetime] = utc_now) -> None:
+        self._settings, self._clock = settings, clock
+        self._steps: Iterator[None] | None = None
+        self._next_at = time.monotonic() + ROLLUP_INTERVAL_SECONDS
+        self._retire_at = self._next_at
+
+    def wait_seconds(self) -> float:
+        """Return how long there is nothing to do."""
+        return max(0.0, self._next_at - time.monotonic())
+
+    def step(self, connection: DuckDBPyConnection, spans: Spans) -> None:
+        """Do what is due next; nothing happens before its time."""
+        began_at = time.monotonic()
+        if began_at < self._next_at:
+            return
+        # Should it fail, all is begun again at the next time.
+        self._next_at = began_at + ROLLUP_INTERVAL_SECONDS
+        steps, self._steps = self._steps or self._begin(connection, spans), None
+        if next(steps, StopIteration) is None:
+            self._steps, ended_at = steps, time.monotonic()
+            self._next_at = ended_at + (ended_at - began_at)
+
+    def forget(self) -> None:
+        """Let go of work on a connection that is closed."""
+        self._steps = None
+
+    def run(self, connection: DuckDBPyConnection, spans: Spans, at: datetime) -> None:
+        """Do everything that is due at a moment, at once."""
+        for _ in self._everything(connection, spans, at):
+            pass
+
+    def _begin(self, connection: DuckDBPyConnection, spans: Spans) -> Iterator[None]:
+        if time.monotonic() < self._retire_at:
+            return roll_up(connection, self._clock())
+        self._retire_at = time.monotonic() + RETENTION_INTERVAL_SECONDS
+        return self._everything(connection, dict(spans), self._clock())
+
+    def _everything(self, connection: DuckDBPyConnection, spans: Spans, at: datetime) -> Iterator[None]:
+        yield from roll_up(connection, at)
+        if self._settings:
+            yield from retire(connection, self._settings, spans, at)
