@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import param
 from markupsafe import Markup
 
+from dashboards.charts import Charts
 from dashboards.components import Message, Part, Rows, table_part
 from dashboards.formats import clock_text, unix
 from dashboards.host_tables import DATASET_COLUMNS, GUEST_COLUMNS, dataset_rows, guest_rows
@@ -30,6 +31,7 @@ class HostPage(Page):
         self._judged: JudgedHost | None = None
         self._html: dict[str, Markup] = {}
         self._datasets, self._guests = Rows(), Rows()
+        self._charts = Charts(self.monitor.series)
 
     @property
     def title(self) -> str:
@@ -51,6 +53,7 @@ class HostPage(Page):
         return {
             "html": html,
             "sections": Part("sections", "live-sections.js", {"moments": self._moments(judged)}),
+            "charts": Part("charts", "charts.js", self._chart_state()),
             "is_loading": judged is None,
             "datasets": table_part("datasets", DATASET_COLUMNS, datasets, sort=["name", 1], page=40, filter="datasets"),
             "guests": table_part("guests", GUEST_COLUMNS, guests, sort=["vmid", 1], page=100),
@@ -66,6 +69,19 @@ class HostPage(Page):
         elif judged is not self._judged:
             self._judged = judged
             yield from self._differing(judged)
+
+    async def receive(self, message: Message) -> None:
+        """Answer a chart that asks for a span of the past."""
+        judged = self._find()
+        if judged is not None and message.get("to") == "charts":
+            answer = await self._charts.answer(message, self.newest(judged))
+            if not self._is_over:
+                self._send([answer])
+
+    def _chart_state(self) -> Message:
+        rules = self.monitor.settings.rules
+        thresholds = {"warning": rules.capacity_warning_percent, "critical": rules.capacity_critical_percent}
+        return {"thresholds": thresholds, "host": self.host_name}
 
     def _find(self) -> JudgedHost | None:
         return self.board.find_named(self.host_name) if self.board is not None else None
@@ -96,6 +112,7 @@ class HostPage(Page):
         shown = {name: str(text) for name, text in changed.items()}
         yield {"to": "sections", "moments": self._moments(judged), "html": shown}
         datasets, guests = self._rows(judged)
+        yield from self._charts.follow(self.newest(judged))
         for name, known, rows in (("datasets", self._datasets, datasets), ("guests", self._guests, guests)):
             message = known.replace(rows)
             if message:

@@ -10,7 +10,18 @@ from markupsafe import Markup
 
 from dashboards import assets_directory
 
-STYLES = ("tokens.css", "frame.css", "parts.css", "cards.css", "tables.css", "host.css", "admin.css", "travel.css")
+STYLES = (
+    "tokens.css",
+    "frame.css",
+    "parts.css",
+    "cards.css",
+    "tables.css",
+    "host.css",
+    "admin.css",
+    "travel.css",
+    "uplot.css",
+    "charts.css",
+)
 
 
 @cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from proxmon.board import Board, PastBoard
 from proxmon.bus import Bus
@@ -13,6 +13,7 @@ from proxmon.config import Settings
 from proxmon.hosts import HostRegistry
 from proxmon.ingest import Ingest
 from proxmon.queries import Queries
+from proxmon.series import SeriesRequest
 from proxmon.tokens import TokenRegistry
 
 
@@ -37,3 +38,5 @@ class Monitor:
     queries: Queries
     clock: Callable[[], datetime]
     past: Callable[[datetime], Awaitable[PastBoard]]
+    # A pandas DataFrame: proxmon itself needs no pandas, which takes half a second to import.
+    series: Callable[[SeriesRequest], Awaitable[Any]]

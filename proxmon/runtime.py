@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from proxmon.board import Board, PastBoard
 from proxmon.bus import Bus
@@ -16,6 +16,7 @@ from proxmon.fleet import Fleet, FleetSnapshot
 from proxmon.hosts import HostRegistry, HostStore
 from proxmon.ingest import Ingest, SampleStore
 from proxmon.queries import Queries, QueryStore
+from proxmon.series import SeriesRequest
 from proxmon.tokens import TokenRegistry, TokenStore
 
 log = logging.getLogger(__name__)
@@ -28,6 +29,10 @@ class Store(HostStore, TokenStore, SampleStore, QueryStore, CheckedStore, Protoc
 
     def snapshot(self, at: datetime | None = None) -> FleetSnapshot:
         """Return the fleet at a moment, or as it was stored last."""
+        ...
+
+    def series(self, request: SeriesRequest) -> Any:
+        """Return a series as a DataFrame."""
         ...
 
     def close(self) -> None:
@@ -48,6 +53,9 @@ def make_monitor(store: Store, settings: Settings, clock: Callable[[], datetime]
         snapshot = await asyncio.to_thread(store.snapshot, at)
         return await asyncio.to_thread(PastBoard, snapshot, settings.rules)
 
+    async def series(request: SeriesRequest) -> Any:
+        return await asyncio.to_thread(store.series, request)
+
     return Monitor(
         settings=settings,
         store=store,
@@ -59,6 +67,7 @@ def make_monitor(store: Store, settings: Settings, clock: Callable[[], datetime]
         queries=Queries(store, settings.query_seconds),
         clock=clock,
         past=past,
+        series=series,
     )
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
+
+import pandas as pd
 
 from dashboards.newest import Newest
 from proxmon.board import Board, JudgedHost, PastBoard
 from proxmon.bus import Bus
 from proxmon.config import RuleSettings, Settings
 from proxmon.fleet import Fleet, FleetSnapshot, HostSnapshot
+from proxmon.series import METRICS, SeriesRequest
 from proxmon.status import evaluate
 from tests.builders import NOW, a_snapshot
 
@@ -36,4 +39,24 @@ def a_monitor(*hosts: HostSnapshot, now: datetime = NOW) -> Any:
     async def past(at: datetime) -> PastBoard:
         return PastBoard(FleetSnapshot(at=at, is_live=False, hosts=tuple(hosts)), RULES)
 
-    return SimpleNamespace(settings=Settings(), board=board, bus=bus, clock=lambda: now, past=past, hosts=None)
+    async def series(request: SeriesRequest) -> pd.DataFrame:
+        return a_frame(request)
+
+    return SimpleNamespace(
+        settings=Settings(), board=board, bus=bus, clock=lambda: now, past=past, hosts=None, series=series
+    )
+
+
+def a_frame(request: SeriesRequest, *subjects: str, steps: int = 3, **means: list[float]) -> pd.DataFrame:
+    """Return a series as the store answers it: every metric 1, or what is named, a step a minute up to the end."""
+    at = [request.until - timedelta(minutes=steps - step) for step in range(steps)]
+    rows = [(moment, subject) for moment in at for subject in subjects or ("",)]
+    frame = pd.DataFrame(rows, columns=["at", "subject"])
+    for metric in METRICS[request.kind]:
+        values = means.get(metric, [1.0] * len(frame))
+        frame[f"{metric}_mean"] = values
+        frame[f"{metric}_min"] = [value / 2 for value in values]
+        frame[f"{metric}_max"] = [value * 2 for value in values]
+    frame["at"] = pd.to_datetime(frame["at"], utc=True)
+    frame.attrs["resolution_seconds"] = 60.0
+    return frame

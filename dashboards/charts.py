@@ -1,0 +1,182 @@
+"""The charts of a host's page: what the browser may ask of the past, and the answer in columns."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import math
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+
+from dashboards.components import Message
+from dashboards.formats import share, unix
+from dashboards.newest import Newest
+from proxmon.errors import ProxmonError
+from proxmon.guests import list_guests
+from proxmon.payload import Tier
+from proxmon.series import SeriesKind, SeriesRequest
+
+log = logging.getLogger(__name__)
+
+# Frames are pandas' and come from the store; their columns are those of SeriesRequest.
+ReadSeries = Callable[[SeriesRequest], Awaitable[Any]]
+Line = tuple[str, str]
+
+# A chart is some hundred pixels wide: more points than these would be drawn over each other.
+FEWEST_POINTS, MOST_POINTS = 60, 600
+SHORTEST, LONGEST = timedelta(minutes=1), timedelta(days=3660)
+# More lines than these cannot be told apart by their colour; the largest are shown.
+MOST_LINES = 6
+SHOWN: dict[SeriesKind, tuple[str, ...]] = {
+    SeriesKind.HOST: ("load1", "cpu_percent", "mem_used_bytes", "arc_bytes", "mem_total_bytes"),
+    SeriesKind.ZPOOL: ("capacity_percent",),
+    SeriesKind.STORAGE: ("used_percent",),
+    SeriesKind.GUEST: ("cpu_percent", "mem_bytes"),
+}
+# The least and the most of a step are drawn where they do not bury other lines.
+HAS_BAND = {
+    SeriesKind.HOST: frozenset({"load1", "cpu_percent", "mem_used_bytes"}),
+    SeriesKind.ZPOOL: frozenset({"capacity_percent"}),
+}
+
+
+@dataclass(slots=True)
+class Charts:
+    """The charts of one open page: answers what they ask, and knows which lines they show."""
+
+    read_series: ReadSeries
+    lines: dict[SeriesKind, list[Line]] = field(default_factory=dict[SeriesKind, list[Line]])
+    _told: datetime | None = None
+
+    async def answer(self, wish: Message, newest: Newest) -> Message:
+        """Return the history that the browser asks for, or in words why there is none."""
+        head = {"to": "charts", "kind": str(wish.get("kind"))[:20], "id": wish.get("id")}
+        try:
+            request = read_request(wish, newest)
+            frame = await self.read_series(request)
+            lines, text = await asyncio.to_thread(write_columns, frame, request)
+        except ProxmonError as error:
+            return head | {"failed": str(error)}
+        except Exception:  # the chart must not be left waiting
+            log.exception("The history of a host could not be read")
+            return head | {"failed": "The history could not be read; the server's log says why."}
+        self.lines[request.kind] = lines
+        return head | {"columns": text, "names": dict(guest_names(newest, lines))}
+
+    def follow(self, newest: Newest) -> Iterator[Message]:
+        """Give the values of a fast sample that is new, in the order of the lines that the browser shows."""
+        sample = newest.sample(Tier.FAST)
+        if not self.lines or sample is None or self._told == sample.observed_at:
+            return
+        self._told = sample.observed_at
+        values = newest_values(newest)
+        shown = {kind.value: [values.get((kind, *line)) for line in lines] for kind, lines in self.lines.items()}
+        yield {"to": "charts", "point": {"at": unix(sample.observed_at), "values": shown}}
+
+
+def read_request(wish: Message, newest: Newest) -> SeriesRequest:
+    """Return what to ask the store; without an end the span ends at the moment that the page shows.
+
+    Raises:
+        ValueError, TypeError, KeyError: the browser's message has not the form that our module sends.
+    """
+    until = _moment(wish["until"]) if wish.get("until") is not None else newest.now
+    until = min(until, newest.now)
+    since = _moment(wish["since"]) if wish.get("since") is not None else until - timedelta(seconds=wish["seconds"])
+    return SeriesRequest(
+        host_id=newest.judged.id,
+        kind=SeriesKind(wish["kind"]),
+        since=until - min(max(until - since, SHORTEST), LONGEST),
+        until=until,
+        points=int(min(max(wish.get("points", MOST_POINTS), FEWEST_POINTS), MOST_POINTS)),
+    )
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def write_columns(frame: Any, request: SeriesRequest) -> tuple[list[Line], str]:
+    """Return the lines of the answer and the answer itself as JSON: one list a column, over one list of times."""
+    columns = [] if frame.empty else list(_columns(_derived(frame, request.kind), request.kind))
+    resolution = frame.attrs.get("resolution_seconds")
+    answer = {
+        "since": unix(request.since),
+        "until": unix(request.until),
+        "resolution": float(resolution) if resolution else None,
+        "at": [] if frame.empty else _seconds(frame),
+        "lines": columns,
+    }
+    return [(one["metric"], one["subject"]) for one in columns], json.dumps(answer, separators=(",", ":"))
+
+
+def _seconds(frame: Any) -> list[float]:
+    at = frame["at"].drop_duplicates().sort_values().dt.as_unit("ms").astype("int64")
+    return [round(milliseconds / 1000) for milliseconds in at]
+
+
+def _derived(frame: Any, kind: SeriesKind) -> Any:
+    if kind is SeriesKind.STORAGE:
+        used = 100 * frame["used_bytes_mean"] / frame["total_bytes_mean"].where(frame["total_bytes_mean"] > 0)
+        return frame.assign(used_percent_mean=used)
+    return frame
+
+
+def _columns(frame: Any, kind: SeriesKind) -> Iterator[Message]:
+    by_subject = frame.set_index(["at", "subject"]).unstack("subject").sort_index()
+    for metric in SHOWN[kind]:
+        for subject in _largest(frame, f"{metric}_mean"):
+            line: Message = {"metric": metric, "subject": subject}
+            for part in ("mean", "min", "max") if metric in HAS_BAND.get(kind, ()) else ("mean",):
+                line[part] = significant(by_subject[f"{metric}_{part}", subject])
+            if line.get("min") == line["mean"] == line.get("max"):
+                del line["min"], line["max"]
+            yield line
+
+
+def _largest(frame: Any, column: str) -> list[str]:
+    means = frame.groupby("subject")[column].mean().dropna().astype(float)
+    return sorted(str(subject) for subject in means.nlargest(MOST_LINES).index)
+
+
+def significant(values: Any) -> list[float | None]:
+    """Return the values with four significant digits; what is missing is None."""
+    exact = np.asarray(values, dtype=float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        digits = 3 - np.floor(np.log10(np.abs(exact)))
+    # Powers of ten from 1 on are exact, their inverses are not: small values are divided by one, large ones multiplied.
+    up, down = 10.0 ** np.clip(digits, 0, 300), 10.0 ** np.clip(-digits, 0, 300)
+    rounded = np.where(np.isfinite(digits), np.rint(exact * up / down) * down / up, exact)
+    return [None if math.isnan(value) else value for value in rounded.tolist()]
+
+
+def guest_names(newest: Newest, lines: list[Line]) -> Iterator[tuple[str, str]]:
+    """Give the names of the guests among the lines, by subject."""
+    wanted = {subject for _, subject in lines}
+    for guest in list_guests(newest.judged) if wanted != {""} else ():
+        subject = f"{guest.type}/{guest.vmid}"
+        if subject in wanted:
+            yield subject, f"{guest.vmid} {guest.name}".strip()
+
+
+def newest_values(newest: Newest) -> dict[tuple[SeriesKind, str, str], float | None]:
+    """Return what the newest fast sample says, by kind, metric and subject."""
+    fast = newest.fast
+    found: dict[tuple[SeriesKind, str, str], float | None] = {
+        (SeriesKind.HOST, metric, ""): getattr(newest.host, metric) for metric in SHOWN[SeriesKind.HOST]
+    }
+    for pool in newest.pools or ():
+        found[SeriesKind.ZPOOL, "capacity_percent", pool.name] = pool.capacity_percent
+    for storage in newest.storages.storages or ():
+        used = share(storage.used_bytes, storage.total_bytes)
+        found[SeriesKind.STORAGE, "used_percent", storage.name] = used
+    for guest in (fast.vms_runtime.vms or ()) if fast.vms_runtime else ():
+        subject = f"{guest.type}/{guest.vmid}"
+        found[SeriesKind.GUEST, "cpu_percent", subject] = guest.cpu_percent
+        found[SeriesKind.GUEST, "mem_bytes", subject] = guest.mem_bytes
+    return found
