@@ -54,7 +54,8 @@ class TokenVault(Generic[Owner]):
         self._key = secrets.token_bytes(32)
         self._secrets: dict[str, list[tuple[Owner, str]]] = {}
         self._lookups: dict[Owner, str] = {}
-        self._verified: dict[bytes, Owner] = {}
+        # With the lookup it was verified for: a verification in another thread may end after its token was replaced.
+        self._verified: dict[bytes, tuple[Owner, str]] = {}
         for owner, secret in secrets_by_owner:
             self.put(owner, secret)
 
@@ -72,11 +73,18 @@ class TokenVault(Generic[Owner]):
         self._secrets[lookup] = [row for row in self._secrets[lookup] if row[0] != owner]
         if not self._secrets[lookup]:
             del self._secrets[lookup]
-        self._verified = {digest: known for digest, known in self._verified.items() if known != owner}
+        for digest, known in list(self._verified.items()):
+            if known[0] == owner:
+                self._verified.pop(digest, None)
+
+    def is_held(self, owner: Owner, token: str) -> bool:
+        """Tell whether the token, which was the owner's, still is."""
+        return self._lookups.get(owner) == token_lookup(token)
 
     def find_verified(self, token: str) -> Owner | None:
         """Return the owner of a token that was verified before, without any slow work; else None."""
-        return self._verified.get(self._digest(token))
+        owner, lookup = self._verified.get(self._digest(token), (None, ""))
+        return owner if owner is not None and self._lookups.get(owner) == lookup else None
 
     def is_candidate(self, token: str) -> bool:
         """Tell whether a slow verification can succeed at all."""
@@ -91,9 +99,10 @@ class TokenVault(Generic[Owner]):
         found = self.find_verified(token)
         if found is not None:
             return found
-        for owner, hashed in self._secrets.get(token_lookup(token), ()):
-            if bcrypt.checkpw(token.encode()[:72], hashed.encode()):
-                self._verified[self._digest(token)] = owner
+        lookup = token_lookup(token)
+        for owner, hashed in self._secrets.get(lookup, ()):
+            if bcrypt.checkpw(token.encode()[:72], hashed.encode()) and self._lookups.get(owner) == lookup:
+                self._verified[self._digest(token)] = (owner, lookup)
                 return owner
         raise TokenError("Send a valid token: this one is unknown, was rotated or was revoked.")
 

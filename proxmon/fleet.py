@@ -50,7 +50,8 @@ class HostSnapshot:
                 newest[sample.tier] = sample
             if isinstance(sample.payload, FastPayload):
                 scrubs |= {pool: at for pool, at in finished_scrubs(sample.payload) if at > scrubs.get(pool, _NEVER)}
-        return replace(self, samples=newest, last_seen_at=seen_at, last_scrubs=scrubs)
+        last_seen_at = max(seen_at, self.last_seen_at or seen_at)
+        return replace(self, samples=newest, last_seen_at=last_seen_at, last_scrubs=scrubs)
 
 
 _NEVER = datetime.min.replace(tzinfo=UTC)

@@ -12,7 +12,7 @@ from typing import Protocol
 from proxmon.auth import IssuedToken, TokenVault, issue_token
 from proxmon.board import Board, JudgedHost
 from proxmon.credentials import HostSecret, TokenSecret
-from proxmon.errors import ConflictError, NotFoundError, SampleError
+from proxmon.errors import ConflictError, NotFoundError, SampleError, TokenError
 from proxmon.fleet import Host, HostSnapshot
 
 NAME_PATTERN = re.compile(r"[A-Za-z0-9._-]{1,63}", re.ASCII)
@@ -88,6 +88,14 @@ class HostRegistry:
         if not self._vault.is_candidate(token):
             return self._vault.verify(token)
         return await asyncio.to_thread(self._vault.verify, token)
+
+    def check(self, host_id: int, token: str) -> None:
+        """Raise TokenError when the token was replaced, or its host deleted, since it was authenticated.
+
+        It may be called from any thread.
+        """
+        if not self._vault.is_held(host_id, token):
+            raise TokenError("Send a valid token: this one was rotated, or its host was deleted.")
 
     async def goodbye(self, host_id: int, reason: str | None) -> None:
         """Note that the host's agent was stopped: the host is offline at once."""

@@ -23,8 +23,11 @@ INLINE_BYTES = 64 * 1024
 class SampleStore(Protocol):
     """What ingest asks of the store."""
 
-    def append(self, samples: Sequence[Sample]) -> Future[Appended]:
-        """Store samples; the future is done once they are durable."""
+    def append(self, samples: Sequence[Sample], check: Callable[[], None]) -> Future[Appended]:
+        """Store samples; the future is done once they are durable.
+
+        ``check`` is called just before, in another thread; what it raises ends the future, and nothing is stored.
+        """
         ...
 
 
@@ -43,12 +46,15 @@ class Ingest:
         self._store, self._board, self._clock, self._max_bytes = store, board, clock, max_body_bytes
         self.stored_count = self.duplicate_count = 0
 
-    async def accept(self, host_id: int, body: bytes, encoding: str) -> Receipt:
+    async def accept(self, host_id: int, body: bytes, encoding: str, check: Callable[[], None]) -> Receipt:
         """Store a message's samples; returns once they are durable.
 
+        ``check`` raises TokenError when the sender's token was replaced meanwhile, as it may be until they are stored.
+        Only samples that are new change the live fleet, else it would differ from the store; a message without
+        samples changes nothing, so that a token can be tried.
+
         Raises:
-            UnreadableError, TooLargeError, SampleError: nothing of the message was stored.
-            TokenError: the host was deleted meanwhile.
+            UnreadableError, TooLargeError, SampleError, TokenError: nothing of the message was stored.
             StoreUnavailableError: the store cannot take samples now.
         """
         received_at = self._clock()
@@ -56,11 +62,14 @@ class Ingest:
             samples = await asyncio.to_thread(self._read, body, encoding, host_id, received_at)
         else:
             samples = self._read(body, encoding, host_id, received_at)
+        if not samples:
+            return Receipt(0, 0)
         try:
-            appended = await asyncio.wrap_future(self._store.append(samples))
+            appended = await asyncio.wrap_future(self._store.append(samples, check))
         except NotFoundError as error:
             raise TokenError("Send a token of a host that exists: this host was deleted.") from error
-        self._board.accept(host_id, samples, received_at)
+        new = [sample for sample, is_new in zip(samples, appended.is_new, strict=True) if is_new]
+        self._board.accept(host_id, new, received_at)
         self.stored_count += appended.stored
         self.duplicate_count += appended.duplicates
         return Receipt(appended.stored, appended.duplicates)

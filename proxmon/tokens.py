@@ -12,7 +12,7 @@ from typing import Protocol
 
 from proxmon.auth import IssuedToken, TokenVault, issue_token
 from proxmon.credentials import ApiToken, TokenSecret
-from proxmon.errors import ConflictError, SampleError
+from proxmon.errors import ConflictError, SampleError, TokenError
 from proxmon.hosts import check_name
 
 
@@ -80,4 +80,7 @@ class TokenRegistry:
             return Role.ADMIN
         known = self._vault.find_verified(token)
         name = known if known is not None else await asyncio.to_thread(self._vault.verify, token)
-        return Role(self._tokens[name].role)
+        held = self._tokens.get(name)
+        if held is None:
+            raise TokenError("Send a valid token: this one was revoked.")
+        return Role(held.role)

@@ -22,10 +22,11 @@ SAMPLES_PER_SECOND = 1_000  # what the writer manages also on a slow disk; used 
 
 @dataclass(frozen=True, slots=True)
 class Append:
-    """Samples that wait to be stored together."""
+    """Samples that wait to be stored together; ``check`` raises when they may no longer be."""
 
     samples: Sequence[Sample]
     queued_at: float
+    check: Callable[[], None] = lambda: None
     future: Future[Appended] = field(default_factory=Future[Appended])
 
     def payload_bytes(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import atexit
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, suppress
 from datetime import datetime
@@ -88,16 +88,17 @@ class Store:
         self._credentials.close()
         self._directory.release()
 
-    def append(self, samples: Sequence[Sample]) -> Future[Appended]:
+    def append(self, samples: Sequence[Sample], check: Callable[[], None] = lambda: None) -> Future[Appended]:
         """Queue samples to be stored together; the future ends when they are durable.
 
         It fails with SampleError when one of them cannot be stored, with NotFoundError when its host was deleted,
         with StoreUnavailableError when none can be stored now; the samples of other calls are stored nevertheless.
+        ``check`` is called in the writer's thread just before they are stored; what it raises ends the future.
 
         Raises:
             OverloadedError: too many samples wait already.
         """
-        return self._writer.append(samples)
+        return self._writer.append(samples, check)
 
     def settle(self) -> None:
         """Wait until the typed tables have every sample that was acknowledged before."""

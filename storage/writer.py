@@ -57,9 +57,9 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
 
-    def append(self, samples: Sequence[Sample]) -> Future[Appended]:
+    def append(self, samples: Sequence[Sample], check: Callable[[], None] = lambda: None) -> Future[Appended]:
         """Queue samples; the future ends when they are durable. Raises OverloadedError when too many wait."""
-        item = Append(samples, time.monotonic())
+        item = Append(samples, time.monotonic(), check)
         self._inbox.put(item)
         return item.future
 
@@ -170,6 +170,7 @@ class Writer:
         if not append.future.running() and not append.future.set_running_or_notify_cancel():
             return None
         try:
+            append.check()
             return prepare(append.samples, self.ledger)
         except ProxmonError as error:
             append.future.set_exception(error)

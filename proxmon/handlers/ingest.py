@@ -24,10 +24,10 @@ class AgentHandler(ApiHandler):
         """Find the host that the token belongs to; a refusal is answered after the body was read."""
         self._body = bytearray()
         self._refusal: TokenError | TooLargeError | None = None
-        self.host_id = 0
+        self.host_id, self._token = 0, self.bearer_token() or ""
         self.request.connection.set_max_body_size(MAX_DISCARDED_BYTES)  # pyright: ignore[reportAttributeAccessIssue, reportOptionalMemberAccess] - of HTTP1Connection
         try:
-            self.host_id = await self.monitor.hosts.authenticate(self.bearer_token() or "")
+            self.host_id = await self.monitor.hosts.authenticate(self._token)
         except TokenError as error:
             self._refusal = error
 
@@ -47,6 +47,10 @@ class AgentHandler(ApiHandler):
             raise self._refusal
         return bytes(self._body)
 
+    def check_token(self) -> None:
+        """Raise TokenError when the token was replaced while the request was on its way."""
+        self.monitor.hosts.check(self.host_id, self._token)
+
 
 class IngestHandler(AgentHandler):
     """``POST /api/ingest``: answers once the samples are durable."""
@@ -54,7 +58,7 @@ class IngestHandler(AgentHandler):
     async def post(self) -> None:
         """Store the message's samples."""
         body, encoding = self.read_body(), self.request.headers.get("Content-Encoding", "")
-        receipt = await self.monitor.ingest.accept(self.host_id, body, encoding)
+        receipt = await self.monitor.ingest.accept(self.host_id, body, encoding, self.check_token)
         self.answer({"stored": receipt.stored, "duplicates": receipt.duplicates})
 
 
@@ -63,7 +67,9 @@ class GoodbyeHandler(AgentHandler):
 
     async def post(self) -> None:
         """Note that the agent was stopped."""
-        await self.monitor.hosts.goodbye(self.host_id, read_reason(self.read_body()))
+        reason = read_reason(self.read_body())
+        self.check_token()
+        await self.monitor.hosts.goodbye(self.host_id, reason)
         self.set_status(204)
         self.finish()
 

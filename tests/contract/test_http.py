@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import http.client
 import json
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -35,6 +36,31 @@ def host(each_server: Server) -> tuple[str, str]:
     return name, each_server.add_host(name)
 
 
+class HalfSent:
+    """A request whose sender was let in and whose body is still to come."""
+
+    def __init__(self, server: Server, path: str, token: str, body: bytes) -> None:
+        self._connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=30)
+        self._path, self._token, self._body = path, token, body
+
+    def __enter__(self) -> HalfSent:
+        self._connection.putrequest("POST", self._path)
+        self._connection.putheader("Authorization", f"Bearer {self._token}")
+        self._connection.putheader("Content-Length", str(len(self._body)))
+        self._connection.putheader("Expect", "100-continue")
+        self._connection.endheaders()
+        # The server says it once it knows the sender.
+        assert self._connection.sock.recv(1000).startswith(b"HTTP/1.1 100")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    def finish(self) -> int:
+        self._connection.send(self._body)
+        return self._connection.getresponse().status
+
+
 def error_of(answer: requests.Response) -> str:
     assert answer.headers["Content-Type"].startswith("application/json")
     body = answer.json()
@@ -61,6 +87,60 @@ def test_the_same_sample_twice_is_stored_once(each_server: Server, host: tuple[s
     message = a_live_message()
     assert each_server.post(token, message).json() == {"stored": 1, "duplicates": 0}
     assert each_server.post(token, message).json() == {"stored": 0, "duplicates": 1}
+
+
+def test_a_duplicate_with_another_payload_changes_neither_store_nor_fleet(
+    each_server: Server, host: tuple[str, str]
+) -> None:
+    name, token = host
+    moment = now()
+    healthy = a_wire_sample(collected_at=moment)
+    changed = a_wire_sample(
+        collected_at=moment, payload=a_fast_payload(zfs_pools={"pools": [a_pool(health="FAULTED")]})
+    )
+    assert each_server.post(token, a_message(healthy)).json()["stored"] == 1
+    seen_at = each_server.host(name)["last_seen_at"]
+    assert each_server.post(token, a_message(changed)).json() == {"stored": 0, "duplicates": 1}
+    after = each_server.host(name)
+    assert after["samples"]["fast"]["payload"] == healthy["payload"]
+    assert after["status"] == "ok"
+    assert after["last_seen_at"] > seen_at
+
+
+def test_of_two_samples_of_one_moment_in_a_message_the_first_counts(each_server: Server, host: tuple[str, str]) -> None:
+    name, token = host
+    first, second = (a_wire_sample(collected_at="2026-11-22T20:00:00Z", payload={"host": {"load1": n}}) for n in (1, 2))
+    assert each_server.post(token, a_message(first, second)).json() == {"stored": 1, "duplicates": 1}
+    assert each_server.host(name)["samples"]["fast"]["payload"]["host"]["load1"] == 1
+
+
+def test_a_message_without_samples_brings_nobody_online(each_server: Server, host: tuple[str, str]) -> None:
+    name, token = host
+    empty = a_message(samples=[])
+    assert each_server.post(token, empty).json() == {"stored": 0, "duplicates": 0}
+    assert each_server.host(name)["status"] == "offline"
+    assert each_server.host(name)["last_seen_at"] is None
+    assert each_server.post("wrong", empty).status_code == 401
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "/rotate"), ("DELETE", "")])
+@pytest.mark.parametrize("route", ["/api/ingest", "/api/goodbye"])
+def test_a_request_on_its_way_is_refused_once_its_token_is_not_valid_any_more(
+    each_server: Server, host: tuple[str, str], route: str, method: str, path: str
+) -> None:
+    name, token = host
+    first = a_wire_sample(collected_at=now())
+    assert each_server.post(token, a_message(first)).ok
+    body = a_live_message() if route.endswith("ingest") else b"{}"
+    with HalfSent(each_server, route, token, body) as request:
+        assert each_server.ask(method, f"/api/hosts/{name}{path}").ok
+        assert request.finish() == 401
+    if method == "DELETE":
+        each_server.add_host(name)
+        assert each_server.host(name)["samples"] == {}
+    else:
+        assert each_server.host(name)["samples"]["fast"]["collected_at"] == first["collected_at"]
+    assert each_server.host(name)["status"] == "offline"
 
 
 def test_a_gzipped_message_is_read(each_server: Server, host: tuple[str, str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bcrypt
 import pytest
 
 from proxmon.auth import TokenVault, check_password_hash, hash_password, is_password, issue_token
@@ -39,6 +40,32 @@ def test_a_new_token_ends_the_old_one_also_where_it_was_remembered() -> None:
     assert vault.verify(new.token) == 7
     with pytest.raises(TokenError):
         vault.verify(old.token)
+
+
+def test_a_token_that_is_replaced_while_it_is_verified_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    old, old_secret = issue_token("pve-01")
+    vault = TokenVault([(7, old_secret)])
+    checkpw = bcrypt.checkpw
+
+    def replaced_meanwhile(token: bytes, hashed: bytes) -> bool:
+        vault.put(7, issue_token("pve-01")[1])
+        return checkpw(token, hashed)
+
+    monkeypatch.setattr(bcrypt, "checkpw", replaced_meanwhile)
+    with pytest.raises(TokenError):
+        vault.verify(old.token)
+    assert vault.find_verified(old.token) is None
+
+
+def test_a_token_is_held_until_it_is_replaced_or_removed() -> None:
+    (old, old_secret), (new, new_secret) = issue_token("pve-01"), issue_token("pve-01")
+    vault = TokenVault([(7, old_secret)])
+    assert vault.is_held(7, old.token)
+    vault.put(7, new_secret)
+    assert not vault.is_held(7, old.token)
+    assert vault.is_held(7, new.token)
+    vault.remove(7)
+    assert not vault.is_held(7, new.token)
 
 
 def test_two_tokens_of_one_lookup_are_told_apart_by_their_hash() -> None:

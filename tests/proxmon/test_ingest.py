@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
 import pytest
@@ -15,8 +15,9 @@ from proxmon.config import RuleSettings
 from proxmon.errors import NotFoundError, StoreUnavailableError, TokenError, TooLargeError, UnreadableError
 from proxmon.fleet import Fleet, HostSnapshot
 from proxmon.ingest import Ingest, unpack
+from proxmon.payload import Tier
 from proxmon.samples import Appended, Sample
-from tests.builders import NOW, a_host, a_message
+from tests.builders import NOW, a_host, a_message, a_wire_sample
 
 
 class Answering:
@@ -25,7 +26,7 @@ class Answering:
     def __init__(self, answer: Appended | Exception) -> None:
         self.answer = answer
 
-    def append(self, samples: Sequence[Sample]) -> Future[Appended]:
+    def append(self, samples: Sequence[Sample], check: Callable[[], None]) -> Future[Appended]:
         future: Future[Appended] = Future()
         if isinstance(self.answer, Exception):
             future.set_exception(self.answer)
@@ -38,7 +39,7 @@ def accept(answer: Appended | Exception, body: bytes = a_message(), encoding: st
     async def story() -> Board:
         board = Board(Fleet([HostSnapshot(a_host())]), RuleSettings(), Bus(), lambda: NOW)
         try:
-            await Ingest(Answering(answer), board, lambda: NOW, 10_000).accept(1, body, encoding)
+            await Ingest(Answering(answer), board, lambda: NOW, 10_000).accept(1, body, encoding, lambda: None)
         finally:
             accept.board = board  # pyright: ignore[reportFunctionMemberAccess]
         return board
@@ -46,10 +47,14 @@ def accept(answer: Appended | Exception, body: bytes = a_message(), encoding: st
     return asyncio.run(story())
 
 
-def last_seen(board: Board) -> object:
+def snapshot_of(board: Board) -> HostSnapshot:
     judged = board.find(1)
     assert judged is not None
-    return judged.snapshot.last_seen_at
+    return judged.snapshot
+
+
+def last_seen(board: Board) -> object:
+    return snapshot_of(board).last_seen_at
 
 
 @pytest.mark.parametrize("encoding", ["", "identity", "gzip", "GZIP"])
@@ -66,6 +71,21 @@ def test_what_was_not_stored_is_not_seen(answer: Exception, expected: type[Excep
     with pytest.raises(expected):
         accept(answer)
     assert last_seen(accept.board) is None  # pyright: ignore[reportFunctionMemberAccess]
+
+
+def test_a_duplicate_does_not_change_the_fleet_but_its_host_was_heard_from() -> None:
+    board = accept(Appended(0, 1, (False,)))
+    assert snapshot_of(board).samples == {}
+    assert last_seen(board) == NOW
+
+
+def test_of_a_message_only_the_new_samples_reach_the_fleet() -> None:
+    body = a_message(a_wire_sample(), a_wire_sample("medium"))
+    assert list(snapshot_of(accept(Appended(1, 1, (False, True)), body)).samples) == [Tier.MEDIUM]
+
+
+def test_a_message_without_samples_does_not_bring_a_host_online() -> None:
+    assert last_seen(accept(Appended(0, 0, ()), a_message(samples=[]))) is None
 
 
 def test_a_bomb_is_unpacked_no_further_than_allowed() -> None:

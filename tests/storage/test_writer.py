@@ -13,7 +13,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from proxmon.errors import OverloadedError, SampleError, StoreUnavailableError
+from proxmon.errors import OverloadedError, SampleError, StoreUnavailableError, TokenError
 from proxmon.fleet import Host
 from proxmon.samples import Appended
 from storage import Store
@@ -151,6 +151,19 @@ def test_a_sample_whose_sender_gave_up_is_not_stored(store: Store, host: Host, q
     assert store.append([a_sample(host.id)]).cancel()
     held.let_go()
     assert query("SELECT count(*) FROM samples") == [(0,)]
+
+
+def test_a_sample_whose_sender_may_no_longer_send_is_not_stored(store: Store, host: Host, query: Query) -> None:
+    def refuse() -> None:
+        raise TokenError("Send a valid token.")
+
+    held = Held(store)
+    refused, allowed = store.append([a_sample(host.id)], refuse), store.append([a_sample(host.id, tier="slow")])
+    held.let_go()
+    with pytest.raises(TokenError):
+        refused.result()
+    assert allowed.result().stored == 1
+    assert query("SELECT tier FROM samples") == [("slow",)]
 
 
 def test_a_write_that_fails_leaves_nothing_behind(store: Store, host: Host, query: Query) -> None:
