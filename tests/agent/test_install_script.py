@@ -19,19 +19,22 @@ from hypervisor import environment
 from scripted_server import TOKEN, ScriptedServer
 
 from proxmon.agent_bundle import archive_digest, build_archive
+from proxmon.install import install_command
 
 SCRIPT = Path(__file__).resolve().parents[2] / "proxmon" / "assets" / "install.sh"
 SYSTEMCTL = """#!/bin/sh
 echo "$*" >> '{folder}/systemctl.log'
 case $1 in
     is-active) [ -f '{folder}/pid' ] ;;
-    restart)
-        if [ -f '{folder}/pid' ]; then kill "$(cat '{folder}/pid')"; fi
+    start)
         python3 -I '{root}/usr/local/lib/proxmon-agent/proxmon-agent.pyz' --config '{root}/etc/proxmon-agent.conf' \\
             --server '{server}' --spool '{root}/var/lib/proxmon-agent' --root '{folder}' --path '{folder}' \\
             >/dev/null 2>&1 &
         echo $! > '{folder}/pid' ;;
-    disable) if [ -f '{folder}/pid' ]; then kill "$(cat '{folder}/pid')"; rm '{folder}/pid'; fi ;;
+    stop | disable) if [ -f '{folder}/pid' ]; then
+        kill "$(cat '{folder}/pid')"
+        while kill -0 "$(cat '{folder}/pid')" 2>/dev/null; do sleep 0.05; done
+        rm '{folder}/pid'; fi ;;
 esac
 """
 
@@ -53,13 +56,16 @@ class Host:
         self._fake("useradd", f"#!/bin/sh\necho \"$*\" >> '{folder}/useradd.log'\n")
         self._fake("userdel", f"#!/bin/sh\necho \"$*\" >> '{folder}/userdel.log'\n")
         self._fake("getent", "#!/bin/sh\nexit 0\n")
-        self._fake("id", f"#!/bin/sh\n[ \"$1\" = -u ] && exec /usr/bin/id -u\n[ -f '{folder}/useradd.log' ]\n")
+        self._fake("id", f"#!/bin/sh\n[ \"$1\" = -u ] && exec echo $FAKE_UID\n[ -f '{folder}/useradd.log' ]\n")
         self._fake("chown", "#!/bin/sh\nexit 0\n")
 
-    def run(self, *arguments: str, token: str = "", stdin: str = "") -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *arguments: str, token: str = "", stdin: str = "", destdir: str | None = None, uid: int = 0, **more: str
+    ) -> subprocess.CompletedProcess[str]:
         script = self.folder / "proxmon-install.sh"
         script.write_text(SCRIPT.read_text().replace("@PROXMON_SERVER@", self.downloads))
-        extra = {"PROXMON_DESTDIR": str(self.root), "PATH": f"{self.bin}:{os.environ['PATH']}"}
+        extra = {"PROXMON_DESTDIR": str(self.root) if destdir is None else destdir, **more}
+        extra |= {"PATH": f"{self.bin}:{os.environ['PATH']}", "FAKE_UID": str(uid)}
         if token:
             extra["PROXMON_TOKEN"] = token
         return subprocess.run(
@@ -71,6 +77,9 @@ class Host:
             timeout=60,
             check=False,
         )
+
+    def record_arguments(self, tool: str) -> None:
+        self._fake(tool, f'#!/bin/sh\necho "$*" >> {self.folder}/arguments.log\nexec {shutil.which(tool)} "$@"\n')
 
     def file(self, path: str) -> Path:
         return self.root / path.lstrip("/")
@@ -131,13 +140,108 @@ def test_a_second_run_changes_nothing(host: Host) -> None:
     assert again.returncode == 0, again.stderr
     assert "Nothing had to be changed" in again.stdout
     assert host.snapshot() == before
-    assert (host.folder / "systemctl.log").read_text().count("restart") == 1
+    assert (host.folder / "systemctl.log").read_text().count("start") == 1
 
 
 def test_the_token_can_come_from_standard_input_and_is_never_printed(host: Host) -> None:
     done = host.run(stdin=TOKEN + "\n")
     assert done.returncode == 0, done.stderr
     assert TOKEN not in done.stdout + done.stderr
+
+
+def test_a_rotated_token_replaces_the_old_one_and_the_server_takes_it(host: Host, server: ScriptedServer) -> None:
+    host.run(token="the-token-before-it-was-rotated")
+    assert not server.stored
+    again = host.run(stdin=TOKEN + "\n")
+    assert again.returncode == 0, again.stderr
+    assert re.findall(r"token = (.*)", host.file("/etc/proxmon-agent.conf").read_text()) == [TOKEN]
+    assert "accepted this host's first sample" in again.stdout
+    assert server.stored
+
+
+def test_a_new_token_that_is_refused_is_not_taken_for_the_old_ones_success(host: Host) -> None:
+    assert host.run(token=TOKEN).returncode == 0
+    again = host.run(stdin="a-token-of-nobody\n")
+    assert again.returncode == 1
+    assert "refuses this host's token" in again.stderr
+
+
+def test_a_second_run_does_not_call_a_refused_token_fine(host: Host) -> None:
+    host.run(token="another-token")
+    again = host.run()
+    assert again.returncode == 1
+    assert "refuses this host's token" in again.stderr
+
+
+@pytest.mark.parametrize("token", ["a b", 'a"b', "a\nserver = http://elsewhere", "$(id)", "a;b", "ä" * 43, "x" * 201])
+def test_what_is_no_token_changes_nothing(host: Host, token: str) -> None:
+    done = host.run(token=token)
+    assert done.returncode == 1
+    assert "token" in done.stderr
+    assert host.snapshot() == {}
+
+
+def test_a_token_pasted_with_a_line_end_of_windows_is_taken(host: Host) -> None:
+    assert host.run(stdin=TOKEN + "\r\n").returncode == 0
+
+
+def test_no_program_is_given_the_token_as_an_argument(host: Host) -> None:
+    tools = ("cat", "chmod", "cmp", "cp", "curl", "dirname", "grep", "mkdir", "mktemp", "mv", "rm", "sed", "sha256sum")
+    for tool in (*tools, "sleep"):
+        host.record_arguments(tool)
+    assert host.run(stdin=TOKEN + "\n").returncode == 0
+    arguments = (host.folder / "arguments.log").read_text()
+    assert "proxmon-agent.pyz" in arguments
+    assert TOKEN not in arguments
+
+
+def test_the_line_needs_no_sudo() -> None:
+    line = install_command("https://monitor.example/")
+    assert line == "curl -fsSL https://monitor.example/agent/install.sh -o proxmon-install.sh && sh proxmon-install.sh"
+
+
+def test_without_root_it_says_how_to_become_root(host: Host) -> None:
+    done = host.run(destdir="", uid=1000)
+    assert done.returncode == 1
+    assert "root shell (su -)" in done.stderr
+    assert host.snapshot() == {}
+
+
+def test_an_authority_of_its_own_is_kept_where_the_agent_can_read_it(host: Host, tmp_path: Path) -> None:
+    authority = tmp_path / "ca.pem"
+    authority.write_text("-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n")
+    host.run(token=TOKEN, PROXMON_CA_FILE=str(authority))
+    assert host.file("/etc/proxmon-agent-ca.pem").read_text() == authority.read_text()
+    config = host.file("/etc/proxmon-agent.conf").read_text()
+    assert "ca_file = /etc/proxmon-agent-ca.pem\n" in config
+    authority.unlink()
+    host.run()
+    assert host.file("/etc/proxmon-agent.conf").read_text() == config
+
+
+def test_an_authority_that_is_none_changes_nothing(host: Host, tmp_path: Path) -> None:
+    done = host.run(token=TOKEN, PROXMON_CA_FILE=str(tmp_path / "absent"))
+    assert done.returncode == 1
+    assert "PROXMON_CA_FILE" in done.stderr
+    assert host.snapshot() == {}
+
+
+def test_the_note_for_an_upgrade_does_not_follow_a_link(host: Host, downloads: Path) -> None:
+    host.run(token=TOKEN)
+    precious = host.folder / "precious"
+    precious.write_text("mine")
+    host.file("/var/lib/proxmon-agent/stop-reason").symlink_to(precious)
+    newer = build_archive() + b"\n"
+    (downloads / "proxmon-agent.pyz").write_bytes(newer)
+    (downloads / "proxmon-agent.pyz.sha256").write_text(f"{archive_digest(newer)}  proxmon-agent.pyz\n")
+    assert host.run("upgrade").returncode == 0
+    assert precious.read_text() == "mine"
+
+
+def test_an_address_that_is_none_is_refused(host: Host) -> None:
+    done = host.run(token=TOKEN, PROXMON_SERVER="http://monitor/$(id)")
+    assert done.returncode == 1
+    assert "odd characters" in done.stderr
 
 
 def test_a_refused_token_is_said_and_ends_with_an_error(host: Host) -> None:
