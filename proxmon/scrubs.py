@@ -5,26 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from proxmon.agent.units import find_date
 from proxmon.payload import FastPayload, Pool
 from proxmon.samples import parse_time
-
-CTIME = "%a %b %d %H:%M:%S %Y"
 
 
 def parse_scrub_end(text: str) -> datetime | None:
     """Return the UTC moment of an ISO 8601 text or of the ctime that ``zpool status`` prints; None if it is neither.
 
-    ctime has no zone: it is the host's own, which the server does not know, and is taken as UTC. That is at most
-    14 hours off, against an age that is judged in days.
+    A zone that the text names (``Sun Nov 22 21:30:49 CET 2026``) counts. Without one it is the host's own, which the
+    server does not know, and is taken as UTC. That is at most 14 hours off, against an age that is judged in days.
     """
     try:
         return parse_time(text)
     except (ValueError, OverflowError):
-        pass
-    try:
-        return datetime.strptime(" ".join(text.split()), CTIME).replace(tzinfo=UTC)
-    except ValueError:
-        return None
+        found = find_date(text, UTC)
+        return parse_time(found) if found else None
 
 
 def finished_scrubs(payload: FastPayload) -> Iterator[tuple[str, datetime]]:

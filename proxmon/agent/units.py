@@ -12,8 +12,41 @@ _NUMBER = re.compile(r"([0-9]{1,20})(?:[.,]([0-9]{1,9}))?([KMGTPEZ]?)B?")
 _DECIMAL = re.compile(r"([0-9]{1,20})(?:[.,]([0-9]{1,9}))?[%x]?")
 _DATE = re.compile(
     r"\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun) (" + "|".join(_MONTHS) + r") {1,2}([0-9]{1,2})"
-    r" ([0-9]{2}):([0-9]{2})(?::([0-9]{2}))?( [A-Z]{2,5}| [+-][0-9]{2,4})? ([0-9]{4})\b"
+    r" {1,2}([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))?( [A-Z]{2,5}| [+-][0-9]{2,4})? ([0-9]{4})\b"
 )
+# Hours before or after UTC. Words that more than one country uses (CST, IST, BST, AMT, …) are left out: a wrong
+# date is worse than one that is shown as it was printed.
+_ZONES = {
+    "UTC": 0.0,
+    "GMT": 0.0,
+    "WET": 0.0,
+    "WEST": 1.0,
+    "CET": 1.0,
+    "CEST": 2.0,
+    "EET": 2.0,
+    "EEST": 3.0,
+    "MSK": 3.0,
+    "SAST": 2.0,
+    "JST": 9.0,
+    "KST": 9.0,
+    "HKT": 8.0,
+    "AWST": 8.0,
+    "ACST": 9.5,
+    "ACDT": 10.5,
+    "AEST": 10.0,
+    "AEDT": 11.0,
+    "NZST": 12.0,
+    "NZDT": 13.0,
+    "EST": -5.0,
+    "EDT": -4.0,
+    "CDT": -5.0,
+    "MST": -7.0,
+    "MDT": -6.0,
+    "PDT": -7.0,
+    "AKST": -9.0,
+    "AKDT": -8.0,
+    "HST": -10.0,
+}
 _POWERS = {letter: 1024**power for power, letter in enumerate(("", "K", "M", "G", "T", "P", "E", "Z"))}
 
 
@@ -65,7 +98,7 @@ def join_dates(text: str) -> str:
 def find_date(text: str, tz: tzinfo | None = None) -> str | None:
     """Return the first date in the text.
 
-    ISO 8601 in UTC when the zone is known, from `tz` or because the text says UTC;
+    ISO 8601 in UTC when the zone is known, because the text names it or from `tz`;
     otherwise as ctime prints it, in the zone of the host that printed it.
     """
     match = _DATE.search(text)
@@ -100,13 +133,23 @@ def parse_epoch(value: Any, tz: tzinfo | None = None) -> int | None:
 
 def _moment(match: re.Match[str], tz: tzinfo | None) -> datetime | None:
     _, month, day, hour, minute, second, zone, year = match.groups()
-    known = timezone.utc if (zone or "").strip() in ("UTC", "GMT") else tz
+    known = _named_zone((zone or "").strip()) or tz
     try:
         return datetime(
             int(year), _MONTHS.index(month) + 1, int(day), int(hour), int(minute), int(second or 0), tzinfo=known
         )
     except ValueError:
         return None
+
+
+def _named_zone(word: str) -> tzinfo | None:
+    """Return the zone that a date names, by a word or as `+0100`; None when it names none that is sure."""
+    if word[:1] in ("+", "-"):
+        digits = word[1:].ljust(4, "0")
+        offset = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
+        return timezone(-offset if word[0] == "-" else offset) if offset < timedelta(hours=24) else None
+    hours = _ZONES.get(word)
+    return None if hours is None else timezone(timedelta(hours=hours))
 
 
 def _iso(moment: datetime) -> str | None:

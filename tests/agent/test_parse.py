@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from proxmon.agent.parse import KINDS, ParseError, main, parse
-from tests.agent.captures import SAMPLES, sample
+from tests.agent.captures import MOMENTS, SAMPLES, sample
 
 MOMENT = "zfs-2.3/02_rpool_mirror_scrubbed"
 FILES = {
@@ -100,6 +100,41 @@ def test_no_text_is_an_error(kind: str, text: str) -> None:
 def test_json_without_pools_or_datasets_is_empty(kind: str, document: dict[str, Any]) -> None:
     (records,) = parse(kind, json.dumps(document)).values()
     assert records == []
+
+
+def scrub_end(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
+    status, out, _ = run(capsys, *argv)
+    assert status == 0
+    return json.loads(out)["pools"][0]["last_scrub_end"]
+
+
+@pytest.mark.parametrize(
+    "moment", [moment for moment in MOMENTS if (SAMPLES / moment / "zpool_status_j.json").exists()]
+)
+def test_text_and_json_of_a_moment_print_the_same_dates(moment: str, capsys: pytest.CaptureFixture[str]) -> None:
+    def dates(kind: str, file: str) -> list[Any]:
+        _, out, _ = run(capsys, kind, str(SAMPLES / moment / file))
+        pools = json.loads(out)["pools"]
+        scans = [scan for pool in pools for scan in (pool["scan"], *pool["rebuilds"]) if scan]
+        return [pool["last_scrub_end"] for pool in pools] + [(scan["start_at"], scan["end_at"]) for scan in scans]
+
+    text = dates("zpool-status", "zpool_status.txt")
+    assert text == dates("zpool-status-json", "zpool_status_j.json")
+    assert text == dates("zpool-status-json", "zpool_status_j_int.json")
+
+
+def test_a_saved_output_can_be_of_another_zone(capsys: pytest.CaptureFixture[str]) -> None:
+    file = str(SAMPLES / MOMENT / "zpool_status.txt")
+    assert scrub_end(capsys, "zpool-status", file) == "2026-11-22T21:25:22Z"
+    assert scrub_end(capsys, "zpool-status", file, "--zone", "Europe/Berlin") == "2026-11-22T20:25:22Z"
+    assert scrub_end(capsys, "zpool-status", "--zone", "local", file).endswith("Z")
+
+
+@pytest.mark.parametrize("zone", ["Nowhere/Land", "../etc/passwd", ""])
+def test_a_zone_that_is_none_is_said(zone: str, capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, err = run(capsys, "zpool-status", "-", "--zone", zone)
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert "Europe/Berlin" in err
 
 
 def test_an_unknown_kind_is_refused() -> None:

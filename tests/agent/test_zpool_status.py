@@ -200,6 +200,26 @@ def test_a_date_stays_as_printed_unless_the_zone_is_known() -> None:
 
 
 @pytest.mark.parametrize(
+    ("word", "end_at"),
+    [
+        ("UTC", "2026-11-22T21:30:49Z"),
+        ("CET", "2026-11-22T20:30:49Z"),
+        ("EST", "2026-11-23T02:30:49Z"),
+        ("ACDT", "2026-11-22T11:00:49Z"),
+        ("+0530", "2026-11-22T16:00:49Z"),
+        ("-03", "2026-11-23T00:30:49Z"),
+        ("CST", "Sun Nov 22 21:30:49 2026"),
+        ("+9999", "Sun Nov 22 21:30:49 2026"),
+    ],
+)
+def test_a_zone_that_the_date_names_counts_when_it_is_sure(word: str, end_at: str) -> None:
+    line = f"  scan: scrub repaired 0B in 00:00:20 with 0 errors on Sun Nov 22 21:30:49 {word} 2026"
+    assert the_pool(a_status(line), None)["last_scrub_end"] == end_at
+    sure = the_pool(a_status(line), timezone(timedelta(hours=5)))["last_scrub_end"]
+    assert sure == (end_at if end_at.endswith("Z") else "2026-11-22T16:30:49Z")
+
+
+@pytest.mark.parametrize(
     ("after", "count"),
     [
         ("errors: No known data errors\n", 0),
