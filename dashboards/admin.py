@@ -15,7 +15,7 @@ from proxmon.auth import IssuedToken
 from proxmon.board import JudgedHost
 from proxmon.bus import Changes
 from proxmon.errors import ProxmonError
-from proxmon.install import install_command
+from proxmon.install import install_command, visited_reach
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ class AdminPage(Page):
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         self._shown = Rows()
-        self._public_url = self.monitor.settings.public_url or _visited_url() + self.monitor.settings.root
+        self._reach = visited_reach(self.monitor.settings, *_visited())
 
     @property
     def title(self) -> str:
@@ -103,14 +103,15 @@ class AdminPage(Page):
         return {"error": "The server does not know this action; reload the page."}
 
     def _token(self, issued: IssuedToken) -> Message:
-        return {"name": issued.name, "token": issued.token, "command": install_command(self._public_url)}
+        command = install_command(self._reach.url)
+        return {"name": issued.name, "token": issued.token, "command": command, "note": self._reach.note}
 
     def _rows(self) -> list[Message]:
         return [host_row(judged) for judged in self.monitor.board.list_hosts()]
 
 
-def _visited_url() -> str:
-    """Return the address by which the visitor reaches the server; Tornado knows the scheme behind a trusted proxy."""
+def _visited() -> tuple[str, str]:
+    """Return scheme and host by which the visitor reaches the server; behind a trusted proxy those of the proxy."""
     context: Any = pn.state.curdoc.session_context if pn.state.curdoc else None
     scheme = getattr(context.request, "protocol", "http") if context else "http"
-    return f"{scheme}://{pn.state.headers.get('Host', 'localhost')}"
+    return scheme, str(pn.state.headers.get("Host", "localhost"))

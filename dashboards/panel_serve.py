@@ -1,61 +1,125 @@
-"""Makes ``panel serve app.py`` serve the monitor: the same server as ``proxmon serve``, with Panel's own options.
+"""What ``panel serve app.py`` runs: our server, with those of Panel's options that mean something here.
 
-Panel loads this module through the entry point ``panel.auth``, the only one that every ``panel serve`` reads. It
-teaches Panel's command one thing: our app.py is handed over to our own server. Every other file is left to Panel.
+An option that would change nothing is refused in one sentence: who asks for TLS or another login must not believe
+to have it.
 """
 
 from __future__ import annotations
 
+import argparse
+import logging
 import os
-from argparse import Namespace
-from importlib.util import find_spec
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import panel as pn
 from bokeh.command.subcommands.serve import Serve
+from bokeh.settings import settings as bokeh_settings
 
 from proxmon.config import Settings, read_settings
-from proxmon.errors import ProxmonError
+from proxmon.errors import SettingsError
+from proxmon.panel_entry import HandedOver
 from proxmon.parts import load_part
 
-_invoke = Serve.invoke
+__all__ = ["HandedOver", "serve_files"]
+
+# Panel's names of what our settings say as well.
+SAME = {
+    "address": "address",
+    "port": "port",
+    "prefix": "prefix",
+    "use_xheaders": "trust_proxy",
+    "ssl_certfile": "tls_certificate",
+    "ssl_keyfile": "tls_key",
+}
+# What Bokeh's server takes as it is: how long it waits, how much it sends.
+PASSED_ON = {
+    "keep_alive": "keep_alive_milliseconds",
+    "check_unused_sessions": "check_unused_sessions_milliseconds",
+    "unused_session_lifetime": "unused_session_lifetime_milliseconds",
+    "stats_log_frequency": "stats_log_frequency_milliseconds",
+    "mem_log_frequency": "mem_log_frequency_milliseconds",
+    "session_token_expiration": "session_token_expiration",
+    "websocket_max_message_size": "websocket_max_message_size",
+    "websocket_compression_level": "websocket_compression_level",
+    "websocket_compression_mem_level": "websocket_compression_mem_level",
+}
+HANDLED = {"files", "glob", "invoke", "allow_websocket_origin", "log_level", "log_file", "log_format"}
+# Ours already: the monitor has its own login and starts once, before its first visit.
+HARMLESS = {"warm", "disable_index", "disable_index_redirect"}
+INSTEAD = {
+    "root_path": "have the proxy keep the path and use --prefix",
+    "show": "open the address that is printed",
+    "num_procs": "one process alone writes the store",
+    "autoreload": "start the server again after a change",
+    "dev": "start the server again after a change",
+    "basic_auth": "its login is DASHBOARD_PASSWORD_HASH, which `proxmon hash-password` makes",
+    "cookie_secret": "the key lies in the data directory, PROXMON_DATA",
+    "cookie_path": "the cookie's path is PROXMON_PREFIX",
+    "unix_socket": "listen on PROXMON_ADDRESS and PROXMON_PORT",
+    "liveness": "ask /healthz instead",
+    "liveness_endpoint": "ask /healthz instead",
+    "num_threads": "it has threads of its own",
+}
+OTHERWISE = "docs/settings.md lists what can be set"
+LOGIN = "its login is DASHBOARD_PASSWORD_HASH"
 
 
-def invoke(command: Serve, args: Namespace) -> None:
-    """Serve the monitor when one of the files is our app.py, else do what Panel does."""
-    if not any(is_our_app(file) for file in args.files):
-        return _invoke(command, args)
-    try:
-        load_part("serve")(panel_settings(args))
-    except ProxmonError as error:
-        raise SystemExit(f"proxmon: {error}") from error
+def serve_files(command: Serve, files: Sequence[Path], args: argparse.Namespace) -> None:
+    """Run the server in place of Panel's. Raises SettingsError when an option or file has no meaning here."""
+    if len(files) != 1:
+        raise SettingsError("Serve app.py by itself: other files need a `panel serve` of their own.")
+    given = given_options(command, args)
+    settings = panel_settings(given)
+    _log(args)
+    own = Path(load_part("serve").__code__.co_filename)
+    if files[0].read_bytes() != own.read_bytes():
+        print(f"  {files[0]} differs from the installed {own}, which is served.", flush=True)
+    load_part("serve")(settings, options={name: given[option] for option, name in PASSED_ON.items() if option in given})
 
 
-def is_our_app(file: str) -> bool:
-    """Tell whether the file is the composition root of this installation, or the same one elsewhere."""
-    installed = find_spec("app")
-    if installed is None or installed.origin is None or Path(file).name != "app.py":
-        return False
-    ours, given = Path(installed.origin), Path(file)
-    return given.is_file() and given.read_bytes() == ours.read_bytes()
+def given_options(command: Serve, args: argparse.Namespace) -> dict[str, Any]:
+    """Return the options that differ from Panel's defaults, under Panel's names."""
+    defaults = vars(command.parser.parse_args([]))
+    given = {name: value for name, value in vars(args).items() if value != defaults.get(name)}
+    # Panel moves the two options that reload into its configuration before it asks.
+    given.pop("dev", None)
+    return given | ({"autoreload": True} if pn.config.autoreload else {})
 
 
-def panel_settings(args: Namespace) -> Settings:
-    """Return the settings, with those of Panel's options that mean the same."""
-    if args.num_procs != 1:
-        raise SystemExit("proxmon: serve with one process: it alone writes the store.")
-    origins = args.allow_websocket_origin
-    return read_settings(
-        os.environ,
-        address=args.address,
-        port=args.port,
-        prefix=args.prefix,
-        origins=",".join(origins) if origins else None,
-        trust_proxy=args.use_xheaders or None,
+def panel_settings(given: Mapping[str, Any]) -> Settings:
+    """Return the settings, with those of Panel's options that mean the same. Raises SettingsError for the others."""
+    for option in given:
+        if option not in SAME.keys() | PASSED_ON.keys() | HANDLED | HARMLESS:
+            raise SettingsError(refusal(option))
+    overrides = {SAME[option]: value for option, value in given.items() if option in SAME}
+    # Bokeh's own variables: who relies on BOKEH_SSL_CERTFILE must not be served in plain text.
+    in_environment = {
+        "tls_certificate": bokeh_settings.ssl_certfile(None),
+        "tls_key": bokeh_settings.ssl_keyfile(None),
+        "origins": _origins(
+            given.get("allow_websocket_origin") or os.environ.get("BOKEH_ALLOW_WS_ORIGIN", "").split(",")
+        ),
+    }
+    return read_settings(os.environ, **(in_environment | overrides))
+
+
+def refusal(option: str) -> str:
+    """Return the sentence for an option that means nothing here."""
+    is_login = option.startswith(("oauth", "auth", "login", "logout", "basic"))
+    instead = INSTEAD.get(option, LOGIN if is_login else OTHERWISE)
+    return f"Leave out --{option.replace('_', '-')}: proxmon does not use it; {instead}."
+
+
+def _origins(given: Sequence[str] | None) -> str | None:
+    if any("*" in origin for origin in given or ()):
+        raise SettingsError("Name the hosts whose pages may connect instead of --allow-websocket-origin=*.")
+    return ",".join(given or ()) or None
+
+
+def _log(args: argparse.Namespace) -> None:
+    level = bokeh_settings.py_log_level(args.log_level)
+    logging.basicConfig(
+        level=logging.WARNING if level is None else level, format=args.log_format, filename=args.log_file
     )
-
-
-Serve.invoke = invoke  # pyright: ignore[reportAttributeAccessIssue] - Bokeh offers no hook before its server is made
-
-
-class HandedOver:
-    """What the entry point names: a provider of logins that cannot be chosen by itself."""

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import ssl
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
 from panel.io.server import DocHandler, Server, WSHandler, get_server
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
 from tornado.web import StaticFileHandler
 
 from dashboards import assets_directory
 from dashboards.auth import SessionAuth, list_login_routes
 from dashboards.pages import PAGES, page_function
+from proxmon.config import Settings
 from proxmon.context import Monitor
+from proxmon.errors import SettingsError
 from proxmon.handlers.crosssite import is_own_origin
 from proxmon.handlers.routes import list_routes
 
@@ -94,9 +100,56 @@ class AssetHandler(StaticFileHandler):
 
 
 def make_server(monitor: Monitor, cookie_secret: str, **server_options: Any) -> Server:
-    """Make the server, not started yet; ``server_options`` go to Bokeh's server."""
+    """Make the server, not started yet; ``server_options`` go to Bokeh's server.
+
+    Raises:
+        SettingsError: the address cannot be listened on, or the certificate not used.
+    """
     settings = monitor.settings
-    server = get_server(
+    check_certificate(settings)
+    try:
+        server = _get_server(monitor, cookie_secret, **server_options)
+    except OSError as error:
+        raise listen_error(settings, error) from error
+    _add_routes(server, monitor)
+    return server
+
+
+def listen_locally(server: Server) -> str:
+    """Let programs on this machine reach a server with TLS, whose certificate names no local address."""
+    sockets = bind_sockets(0, "127.0.0.1")
+    local = HTTPServer(server._tornado)
+    local.add_sockets(sockets)
+    return f"http://127.0.0.1:{sockets[0].getsockname()[1]}"
+
+
+def check_certificate(settings: Settings) -> None:
+    """Raise SettingsError when there is a certificate that cannot be used."""
+    if not settings.tls_certificate:
+        return
+    try:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(settings.tls_certificate, settings.tls_key or None)
+    except OSError as error:
+        raise SettingsError(
+            f"Set PROXMON_TLS_CERTIFICATE and PROXMON_TLS_KEY to PEM files that belong together: {error}."
+        ) from error
+
+
+def listen_error(settings: Settings, error: OSError) -> SettingsError:
+    """Return one sentence for what the system said about the address."""
+    if error.errno == errno.EADDRINUSE:
+        return SettingsError(f"Port {settings.port} is in use: choose another with --port or PROXMON_PORT.")
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return SettingsError(f"Choose a port from 1024 up with --port: {settings.port} is not for every user.")
+    return SettingsError(
+        f"Set --address or PROXMON_ADDRESS to an address of this machine, not {settings.address!r}: {error}."
+    )
+
+
+def _get_server(monitor: Monitor, cookie_secret: str, **server_options: Any) -> Server:
+    settings = monitor.settings
+    return get_server(
         {page.path: page_function(page, monitor) for page in PAGES},
         port=settings.port,
         address=settings.address,
@@ -111,10 +164,10 @@ def make_server(monitor: Monitor, cookie_secret: str, **server_options: Any) -> 
         include_cookies=[],
         compress_response=True,
         websocket_ping_interval=PING_SECONDS,
+        ssl_certfile=settings.tls_certificate or None,
+        ssl_keyfile=settings.tls_key or None,
         **server_options,
     )
-    _add_routes(server, monitor)
-    return server
 
 
 def _add_routes(server: Server, monitor: Monitor) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 
 from proxmon.errors import SettingsError
 
+LARGEST_PORT = 65_535
+
 
 def setting(default: object, env: str, doc: str) -> Any:
     """Declare a setting with its default, its name in the environment and its line in the docs."""
@@ -97,6 +99,10 @@ class Settings:
         "", "PROXMON_ORIGINS", "Further hosts, comma separated, whose pages count as ours, such as `mon.example`."
     )
     prefix: str = setting("", "PROXMON_PREFIX", "Path under which a proxy serves the pages, such as `/proxmon`.")
+    tls_certificate: str = setting(
+        "", "PROXMON_TLS_CERTIFICATE", "File with the certificate and its chain (PEM), to serve https without a proxy."
+    )
+    tls_key: str = setting("", "PROXMON_TLS_KEY", "File with the certificate's private key, if it is not in the same.")
     trust_proxy: bool = setting(
         False, "PROXMON_TRUST_PROXY", "Take the visitor's address and scheme from the proxy's headers."
     )
@@ -109,6 +115,18 @@ class Settings:
     )
     rules: RuleSettings = field(default_factory=RuleSettings)
     retention: RetentionSettings = field(default_factory=RetentionSettings)
+
+    def __post_init__(self) -> None:
+        """Check what cannot be listened on or served."""
+        if not 0 <= self.port <= LARGEST_PORT:
+            raise SettingsError(f"Set --port or PROXMON_PORT to a number from 0 to {LARGEST_PORT}, not {self.port}.")
+        if self.tls_key and not self.tls_certificate:
+            raise SettingsError("Set PROXMON_TLS_CERTIFICATE as well: a key alone serves no https.")
+
+    @property
+    def scheme(self) -> str:
+        """Return how the server itself is spoken to."""
+        return "https" if self.tls_certificate else "http"
 
     @property
     def data_directory(self) -> Path:

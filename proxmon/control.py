@@ -8,8 +8,10 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+
+from proxmon.install import Reach
 
 FILE_NAME = "server.json"
 
@@ -21,12 +23,13 @@ class LocalServer:
     url: str
     pid: int
     token: str = field(repr=False)
+    reach: Reach
 
 
-def write_control(directory: Path, url: str) -> LocalServer:
+def write_control(directory: Path, url: str, reach: Reach) -> LocalServer:
     """Announce this process as the running server and return what was announced."""
-    server = LocalServer(url=url, pid=os.getpid(), token=secrets.token_urlsafe(32))
-    write_private(directory / FILE_NAME, json.dumps({"url": url, "pid": server.pid, "token": server.token}))
+    server = LocalServer(url=url, pid=os.getpid(), token=secrets.token_urlsafe(32), reach=reach)
+    write_private(directory / FILE_NAME, json.dumps(asdict(server)))
     return server
 
 
@@ -41,7 +44,8 @@ def read_control(directory: Path) -> LocalServer | None:
     """Return the server that announced itself, or None; one that was killed may have left its announcement."""
     try:
         found = json.loads((directory / FILE_NAME).read_text(encoding="utf-8"))
-        return LocalServer(url=str(found["url"]), pid=int(found["pid"]), token=str(found["token"]))
+        reach = Reach(str(found["reach"]["url"]), str(found["reach"]["note"]))
+        return LocalServer(url=str(found["url"]), pid=int(found["pid"]), token=str(found["token"]), reach=reach)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

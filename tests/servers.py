@@ -31,6 +31,8 @@ class Server:
     data: Path
     way: str = WAYS[0]
     environment: dict[str, str] = field(default_factory=dict)
+    arguments: tuple[str, ...] = ()
+    folder: Path = ROOT
     password: str = field(default_factory=lambda: secrets.token_urlsafe(12))
     password_hash: str = ""
     port: int = 0
@@ -43,15 +45,15 @@ class Server:
         environment |= {"DASHBOARD_PASSWORD_HASH": self.password_hash, "PROXMON_DATA": str(self.data)}
         self.data.mkdir(parents=True, exist_ok=True)
         with (self.data.parent / f"{self.data.name}.log").open("ab") as log:
-            self.process = subprocess.Popen(self._command(), cwd=ROOT, env=environment, stdout=log, stderr=log)
+            self.process = subprocess.Popen(self._command(), cwd=self.folder, env=environment, stdout=log, stderr=log)
         self._wait()
         return self
 
     def _command(self) -> list[str]:
         port = ["--port", str(self.port)]
         if self.way == "panel serve":
-            return [sys.executable, "-m", "panel", "serve", "app.py", *port]
-        return [sys.executable, "-m", "proxmon", "serve", *port]
+            return [sys.executable, "-m", "panel", "serve", "app.py", *port, *self.arguments]
+        return [sys.executable, "-m", "proxmon", "serve", *port, *self.arguments]
 
     def _wait(self) -> None:
         deadline = time.monotonic() + START_SECONDS

@@ -41,5 +41,5 @@ def test_nothing_else_is_in_the_wheel(wheel: zipfile.ZipFile) -> None:
 def test_the_entry_points_are_there(wheel: zipfile.ZipFile) -> None:
     name = next(name for name in wheel.namelist() if name.endswith("entry_points.txt"))
     text = wheel.read(name).decode()
-    for line in ("proxmon = proxmon.cli:main", "serve = app:serve", "proxmon = dashboards.panel_serve:HandedOver"):
+    for line in ("proxmon = proxmon.cli:main", "proxmon = proxmon.panel_entry:HandedOver"):
         assert line in text

@@ -1,7 +1,7 @@
 // A new token with the command that installs the agent. It is kept nowhere: a reload takes it away.
 import { el } from "./dom.js";
 
-export function showToken(place, { name, token, command }, action) {
+export function showToken(place, { name, token, command, note }, action) {
   const title = action === "rotate" ? `New token of ${name}` : `${name} was added`;
   const close = el("button", { class: "button", type: "button", text: "Done" });
   close.addEventListener("click", () => place.replaceChildren());
@@ -12,6 +12,7 @@ export function showToken(place, { name, token, command }, action) {
     el("p", { text: "Copy the token now: it is shown this once and cannot be read again." }),
     ...copied("Token", token, "token"),
     ...copied(action === "rotate" ? "To install the agent anew, run this on the host" : "Run this on the host; it asks for the token", command, "command"),
+    ...(note ? [el("p", { class: "hint", "data-role": "reach-note", text: note })] : []),
     el("div", { class: "dialog-buttons" }, close),
   );
   place.replaceChildren(box);

@@ -9,7 +9,7 @@ from proxmon.cli.administration import Row, open_administration
 from proxmon.cli.options import Commands, add_data_option, add_json_option, print_json, settings_of
 from proxmon.config import Settings
 from proxmon.control import read_control
-from proxmon.install import install_command
+from proxmon.install import Reach, install_command, reach_of
 
 
 def add_commands(commands: Commands) -> None:
@@ -79,13 +79,16 @@ def _print_token(options: argparse.Namespace, row: Row, settings: Settings) -> N
         "This token is shown once. Install the agent on the host as root, and paste the token when asked:",
         file=sys.stderr,
     )
-    print(f"  {install_command(server_address(settings))}", file=sys.stderr)
+    reach = server_reach(settings)
+    print(f"  {install_command(reach.url)}", file=sys.stderr)
+    if reach.note:
+        print(reach.note, file=sys.stderr)
 
 
-def server_address(settings: Settings) -> str:
-    """Return how agents reach the server, as far as the settings or the running server tell."""
+def server_reach(settings: Settings) -> Reach:
+    """Return how hosts reach the server: as the running one says, else as the settings here would have it."""
     running = read_control(settings.data_directory)
-    return settings.public_url or (running.url if running else f"http://{settings.address}:{settings.port}")
+    return running.reach if running and not settings.public_url else reach_of(settings)
 
 
 def print_table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import errno
 import logging
 import os
 import re
@@ -84,12 +83,7 @@ def with_password(settings: Settings) -> Settings:
 def start(settings: Settings, companion: Any = None) -> None:
     """Run the server until it is told to stop; says where to look."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    try:
-        load_part("serve")(settings, companion)
-    except OSError as error:
-        if error.errno != errno.EADDRINUSE:
-            raise
-        raise SettingsError(f"Port {settings.port} is in use: choose another with --port.") from error
+    load_part("serve")(settings, companion)
 
 
 async def watch_this_machine(monitor: Monitor, url: str) -> None:
