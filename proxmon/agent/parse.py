@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import json
+import re
 import sys
 import zoneinfo
 from collections.abc import Callable, Sequence
@@ -19,6 +21,7 @@ from .zpool_status_json import parse_zpool_status_json
 
 __all__ = ["KINDS", "ParseError", "main", "parse"]
 
+_CITED = re.compile(r"^[ \t]*(?:>[ ]?)+", re.MULTILINE)
 Parser = Callable[[str, Optional[tzinfo]], list[dict[str, Any]]]
 KINDS: dict[str, tuple[str, Parser]] = {
     "zpool-status": ("pools", parse_zpool_status),
@@ -44,7 +47,7 @@ def parse(kind: str, text: str, tz: tzinfo | None = timezone.utc) -> dict[str, A
     if kind not in KINDS:
         raise ParseError(f"There is no kind {kind!r}; choose one of {', '.join(KINDS)}.")
     section, parser = KINDS[kind]
-    return {section: parser(text, tz)}
+    return {section: parser(text if kind.endswith("-json") else _undo_copying(text), tz)}
 
 
 USAGE = (
@@ -91,7 +94,13 @@ def _find_zone(name: str) -> tzinfo | None:
 
 def _read(file: str) -> str:
     content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-    return content.decode("utf-8", errors="replace")
+    is_utf_16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))  # `>` in Windows PowerShell
+    return content.decode("utf-16" if is_utf_16 else "utf-8-sig", errors="replace")
+
+
+def _undo_copying(text: str) -> str:
+    """Take out what mails and web pages put into a text: non-breaking blanks, and the `>` of a citation."""
+    return _CITED.sub("", text.replace("\xa0", " "))
 
 
 def _name(file: str) -> str:

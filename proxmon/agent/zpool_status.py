@@ -27,6 +27,7 @@ _ROWS = (
     re.compile(rf"(\s*)(\S.*?)\s({_STATE})(?![\w.:-])(.*)"),
     re.compile(rf"(\s*)(\S.*?)\s+(\S+)(?=(?:\s+{_COUNTER}){{3}}(?:\s|$))(.*)"),
 )
+_GONE = re.compile(r"(?:indirect|hole)-[0-9]+")  # what is left of a vdev that was removed; it has no disk
 _MAX_ROW = 2000  # a path has at most 1024 bytes; the patterns need the square of a row's length
 _SECTIONS = {"logs": "log", "log": "log", "cache": "cache", "spares": "spare", "special": "special", "dedup": "dedup"}
 _WAS = re.compile(r"\bwas (\S.*?)(?=\s\s|$)")
@@ -138,14 +139,16 @@ def _tree(lines: list[str]) -> list[Vdev]:
 
 
 def _row_lines(lines: list[str]) -> Iterator[str]:
-    """Yield the lines up to the blank one that ends the rows."""
-    has_rows = False
+    """Yield the lines up to the blank one that ends the rows; a copy may have one between any two of them."""
+    has_rows = after_blank = False
     for line in lines[1:]:
         if not line.strip():
-            if has_rows:
-                return
+            after_blank = True
             continue
+        if has_rows and after_blank and line.strip() not in _SECTIONS and _match_row(line) is None:
+            return
         has_rows = has_rows or line.split()[:2] != ["NAME", "STATE"]
+        after_blank = False
         yield line
 
 
@@ -154,9 +157,13 @@ def _may_hold(vdev: Vdev) -> bool:
     return vdevs.group_kind(vdev.name) is not None or vdev.name.isdigit()
 
 
+def _match_row(line: str) -> re.Match[str] | None:
+    return next((found for found in (pattern.fullmatch(line[:_MAX_ROW]) for pattern in _ROWS) if found), None)
+
+
 def _row(line: str, vdev_class: str) -> tuple[int, Vdev] | None:
-    match = next((found for found in (pattern.fullmatch(line[:_MAX_ROW]) for pattern in _ROWS) if found), None)
-    if match is None:
+    match = _match_row(line)
+    if match is None or _GONE.fullmatch(match.group(2)):
         return None
     margin, name, state, rest = match.groups()
     vdev = Vdev(name=name, kind="", vdev_class=vdev_class, state=state)

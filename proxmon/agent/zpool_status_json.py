@@ -123,8 +123,12 @@ def _tree(name: str, pool: _Json, is_resilvering: bool) -> list[Vdev]:
 
 
 def _members(name: str, record: _Json) -> list[tuple[str, _Json]]:
-    """Return the vdevs right below; --json-flat-vdevs repeats the lower ones among them, with their parent's name."""
-    return [each for each in list_objects(record.get("vdevs")) if each[1].get("parent", name) == name]
+    """Return the vdevs right below; --json-flat-vdevs repeats the lower ones among them, with their parent's name.
+
+    Left out is what remains of a vdev that was removed, as in the text.
+    """
+    members = [each for each in list_objects(record.get("vdevs")) if each[1].get("parent", name) == name]
+    return [each for each in members if each[1].get("vdev_type") not in ("indirect", "hole")]
 
 
 def _is_root(vdev: _Json) -> bool:
