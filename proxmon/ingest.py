@@ -6,10 +6,13 @@ import asyncio
 import gzip
 import io
 import zlib
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Protocol
 
 from proxmon.board import Board
@@ -45,6 +48,7 @@ class Ingest:
     def __init__(self, store: SampleStore, board: Board, clock: Callable[[], datetime], max_body_bytes: int) -> None:
         self._store, self._board, self._clock, self._max_bytes = store, board, clock, max_body_bytes
         self.stored_count = self.duplicate_count = 0
+        self._arrivals = Arrivals()
 
     async def accept(self, host_id: int, body: bytes, encoding: str, check: Callable[[], None]) -> Receipt:
         """Store a message's samples; returns once they are durable.
@@ -65,7 +69,7 @@ class Ingest:
         if not samples:
             return Receipt(0, 0)
         try:
-            appended = await asyncio.wrap_future(self._store.append(samples, check))
+            appended = await self._arrivals.wait(self._store.append(samples, check))
         except NotFoundError as error:
             raise TokenError("Send a token of a host that exists: this host was deleted.") from error
         new = [sample for sample, is_new in zip(samples, appended.is_new, strict=True) if is_new]
@@ -76,6 +80,41 @@ class Ingest:
 
     def _read(self, body: bytes, encoding: str, host_id: int, received_at: datetime) -> list[Sample]:
         return read_message(unpack(body, encoding, self._max_bytes), host_id, received_at)
+
+
+class Arrivals:
+    """Lets coroutines wait for futures of a thread: those that end together wake the event loop once."""
+
+    def __init__(self) -> None:
+        self._ended: deque[asyncio.Future[None]] = deque()
+        self._is_called = False
+
+    async def wait(self, future: Future[Appended]) -> Appended:
+        """Return the future's result, or raise its error; a waiter that gives up cancels it."""
+        loop = asyncio.get_running_loop()
+        woken = loop.create_future()
+        future.add_done_callback(partial(self._note, loop, woken))
+        try:
+            await woken
+        except asyncio.CancelledError:
+            future.cancel()
+            raise
+        return future.result()
+
+    def _note(self, loop: asyncio.AbstractEventLoop, woken: asyncio.Future[None], _: Future[Appended]) -> None:
+        self._ended.append(woken)
+        if not self._is_called:
+            self._is_called = True
+            with suppress(RuntimeError):  # the loop is closed, and nobody waits any more
+                loop.call_soon_threadsafe(self._wake)
+
+    def _wake(self) -> None:
+        # First, so that what ends from here on calls again.
+        self._is_called = False
+        while self._ended:
+            woken = self._ended.popleft()
+            if not woken.done():
+                woken.set_result(None)
 
 
 def unpack(body: bytes, encoding: str, max_bytes: int) -> bytes:

@@ -26,6 +26,7 @@ class DataDirectory:
         self.path = path
         self.database_path = path / "fleet.duckdb"
         self.wal_path = path / "fleet.duckdb.wal"
+        self.journal_paths = (path / "fleet.journal-1", path / "fleet.journal-2")
         self.secrets_path = path / "secrets.sqlite"
         self._lock_path = path / "store.lock"
         self._lock: int | None = None

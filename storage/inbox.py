@@ -25,7 +25,6 @@ class Append:
     """Samples that wait to be stored together; ``check`` raises when they may no longer be."""
 
     samples: Sequence[Sample]
-    queued_at: float
     check: Callable[[], None] = lambda: None
     future: Future[Appended] = field(default_factory=Future[Appended])
 
@@ -42,7 +41,6 @@ class Task:
     """
 
     run: Callable[[DuckDBPyConnection], Any]
-    queued_at: float
     then: Callable[[Any], None]
     has_transactions: bool = False
     future: Future[Any] = field(default_factory=Future[Any])
@@ -73,11 +71,11 @@ class Inbox:
             self._items.append(item)
             self._changed.notify()
 
-    def wait(self, timeout: float | None) -> float | None:
-        """Wait for an item and return when the first one was queued; None after the timeout or when closed."""
+    def wait(self) -> bool:
+        """Wait for an item; False when there is none and the inbox was closed."""
         with self._changed:
-            self._changed.wait_for(lambda: self._items or self._is_closed, timeout)
-            return self._items[0].queued_at if self._items else None
+            self._changed.wait_for(lambda: self._items or self._is_closed)
+            return bool(self._items)
 
     def take(self) -> list[Append | Task]:
         """Take everything that waits."""

@@ -1,8 +1,8 @@
-"""Storing a group of samples as they came: duplicates found, one transaction, the ledger brought up to date."""
+"""Taking in a group of samples: each is checked, duplicates are found, new ones get their numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,10 +11,11 @@ from duckdb import DuckDBPyConnection
 from proxmon.errors import NotFoundError, SampleError
 from proxmon.payload import Tier
 from proxmon.samples import Sample
-from storage.ledger import Ledger, Scrub
+from storage.journal import Entry
+from storage.ledger import Ledger
 from storage.moments import from_store, to_store
 from storage.rows import Rows, typed_rows
-from storage.tables import SAMPLE_TABLES, ZPOOL_SCRUBS, Row
+from storage.tables import SAMPLE_TABLES, Row
 
 # Few rows go in as parameters, which costs 2 ms less than Arrow and grows faster with the number of rows.
 MAX_PARAMETER_ROWS = 16
@@ -42,6 +43,7 @@ _FIND_STORED = {
 }
 
 Key = tuple[int, Tier, datetime]
+Find = Callable[[Sequence[Sample]], set[Key]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +57,28 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A sample that was stored, by its number."""
+    """A sample by its number; ``text`` is its payload, or None when DuckDB has that already."""
 
     sample_id: int
     sample: Sample
     rows: Rows
+    text: str | None = None
+
+    def journaled(self) -> Entry:
+        """Return the sample as the journal keeps it."""
+        sample = self.sample
+        return Entry(
+            self.sample_id,
+            sample.host_id,
+            sample.tier,
+            sample.collected_at,
+            sample.received_at,
+            sample.observed_at,
+            sample.interval_seconds,
+            sample.clock_offset_seconds,
+            sample.agent_version,
+            sample.raw,
+        )
 
 
 def prepare(samples: Iterable[Sample], ledger: Ledger) -> list[Prepared]:
@@ -81,31 +100,24 @@ def _prepare(sample: Sample, ledger: Ledger) -> Prepared:
         raise SampleError(f"Correct the {sample.tier} sample of {sample.collected_at}: {error}.") from error
 
 
-def store_group(connection: DuckDBPyConnection, ledger: Ledger, group: Sequence[Prepared]) -> list[Stored | None]:
-    """Store the new samples of a group durably; None stands for each one that is stored already."""
-    is_new = _find_new(connection, ledger, [prepared.sample for prepared in group])
+def admit(ledger: Ledger, group: Sequence[Prepared], pending: Container[Key], find: Find) -> list[Stored | None]:
+    """Number the new samples of a group; None stands for each one that is stored already.
+
+    ``pending`` are the samples that DuckDB does not have yet, and ``find`` returns which of some it has.
+    """
+    samples = [prepared.sample for prepared in group]
+    # In this order: a sample that stops pending in between is found in DuckDB.
+    seen = {sample.key for sample in samples if sample.key in pending}
+    late = [sample for sample in samples if sample.key not in seen and _may_be_stored(ledger, sample)]
+    seen |= find(late) if late else set()
     stored: list[Stored | None] = []
     next_id = ledger.next_sample_id
-    for prepared, new in zip(group, is_new, strict=True):
-        stored.append(Stored(next_id, prepared.sample, prepared.rows) if new else None)
-        next_id += new
-    fresh = [(entry, prepared.text) for entry, prepared in zip(stored, group, strict=True) if entry]
-    if fresh:
-        samples = [entry.sample for entry, _ in fresh]
-        scrubs = ledger.new_scrubs(samples)
-        _commit(connection, fresh, scrubs)
-        ledger.add(samples)
-        ledger.add_scrubs(scrubs)
+    for prepared in group:
+        is_new = prepared.sample.key not in seen
+        seen.add(prepared.sample.key)
+        stored.append(Stored(next_id, prepared.sample, prepared.rows, prepared.text) if is_new else None)
+        next_id += is_new
     return stored
-
-
-def _find_new(connection: DuckDBPyConnection, ledger: Ledger, samples: Sequence[Sample]) -> list[bool]:
-    seen: set[Key] = _find_stored(connection, [sample for sample in samples if _may_be_stored(ledger, sample)])
-    is_new: list[bool] = []
-    for sample in samples:
-        is_new.append(sample.key not in seen)
-        seen.add(sample.key)
-    return is_new
 
 
 def _may_be_stored(ledger: Ledger, sample: Sample) -> bool:
@@ -113,7 +125,8 @@ def _may_be_stored(ledger: Ledger, sample: Sample) -> bool:
     return span is not None and sample.collected_at <= span.newest_collected_at
 
 
-def _find_stored(connection: DuckDBPyConnection, samples: Sequence[Sample]) -> set[Key]:
+def find_stored(connection: DuckDBPyConnection, samples: Sequence[Sample]) -> set[Key]:
+    """Return which of these samples DuckDB has."""
     found: set[Key] = set()
     for tier in {sample.tier for sample in samples}:
         host_ids = [sample.host_id for sample in samples if sample.tier is tier]
@@ -124,23 +137,12 @@ def _find_stored(connection: DuckDBPyConnection, samples: Sequence[Sample]) -> s
     return found
 
 
-def _commit(connection: DuckDBPyConnection, fresh: Sequence[tuple[Stored, str]], scrubs: Sequence[Scrub]) -> None:
-    rows = {tier: [_row(entry, text) for entry, text in fresh if entry.sample.tier is tier] for tier in Tier}
-    used = [tier for tier in Tier if rows[tier]]
-    # One statement is a transaction by itself, and each statement less saves the lone sample half a millisecond.
-    is_lone = len(used) == 1 and not scrubs
-    if not is_lone:
-        connection.execute("BEGIN")
-    for tier in used:
-        _insert(connection, tier, rows[tier])
-    if scrubs:
-        ZPOOL_SCRUBS.append(connection, [_scrub_row(scrub) for scrub in scrubs])
-    if not is_lone:
-        connection.execute("COMMIT")
-
-
-def _scrub_row(scrub: Scrub) -> Row:
-    return (scrub.host_id, scrub.pool, to_store(scrub.ended_at), to_store(scrub.observed_at))
+def insert_samples(connection: DuckDBPyConnection, entries: Sequence[Stored]) -> None:
+    """Insert samples as they came, inside the caller's transaction."""
+    for tier in Tier:
+        rows = [_row(entry) for entry in entries if entry.sample.tier is tier]
+        if rows:
+            _insert(connection, tier, rows)
 
 
 def _insert(connection: DuckDBPyConnection, tier: Tier, rows: Sequence[Row]) -> None:
@@ -150,8 +152,8 @@ def _insert(connection: DuckDBPyConnection, tier: Tier, rows: Sequence[Row]) -> 
         SAMPLE_TABLES[tier].append(connection, rows)
 
 
-def _row(entry: Stored, text: str) -> Row:
+def _row(entry: Stored) -> Row:
     sample = entry.sample
     moments = map(to_store, (sample.collected_at, sample.received_at, sample.observed_at))
     clocks = (sample.interval_seconds, sample.clock_offset_seconds)
-    return (entry.sample_id, sample.host_id, *moments, *clocks, sample.agent_version, text)
+    return (entry.sample_id, sample.host_id, *moments, *clocks, sample.agent_version, entry.text)

@@ -101,7 +101,7 @@ class Store:
         return self._writer.append(samples, check)
 
     def settle(self) -> None:
-        """Wait until the typed tables have every sample that was acknowledged before."""
+        """Wait until the tables have every sample that was acknowledged before."""
         self._writer.run(lambda _: None)
 
     def snapshot(self, at: datetime | None = None) -> FleetSnapshot:
@@ -109,7 +109,9 @@ class Store:
 
         ``last_seen_at`` is when the newest sample was received, for a past moment when it was observed.
         """
+        # In this order: a sample that a span tells of is in the tables when they are read.
         spans = dict(self._writer.ledger.spans)
+        self._settle_what_can_be()
         with self._database.reader() as cursor:
             return read_snapshot(cursor, spans, at)
 
@@ -118,8 +120,7 @@ class Store:
 
         The caller closes it. It is refused when it does more than read, and ended after ``seconds``.
         """
-        with suppress(StoreUnavailableError):  # what is there can be read while nothing can be written
-            self.settle()
+        self._settle_what_can_be()
         answer = QueryAnswer(self._database, sql, parameters, seconds)
         self._answers.add(answer)
         return answer
@@ -193,6 +194,12 @@ class Store:
     def revoke_api_token(self, name: str, at: datetime) -> None:
         """Revoke a token of the JSON API; raises NotFoundError."""
         self._credentials.delete_api_token(name)
+
+    def _settle_what_can_be(self) -> None:
+        # What is there can be read while nothing can be written.
+        with suppress(StoreUnavailableError):
+            if self._writer.has_pending:
+                self.settle()
 
     def _drop_orphans(self) -> None:
         known = self._writer.ledger.host_ids

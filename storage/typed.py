@@ -1,8 +1,8 @@
-"""The typed tables, which follow the samples: filled in larger groups, a moment after the acknowledgement.
+"""The sample tables and the typed tables that follow from them, filled together.
 
-An insert costs DuckDB about 3 ms for each table whatever its size, so the acknowledgement waits for the samples
-alone, and nothing is lost by that: ``typed_progress`` tells up to which sample the typed tables go, it is written in
-the same transaction, and what a crash left out is made from the stored samples at the next start.
+An insert costs DuckDB about 3 ms for each table whatever its size, so they are filled with what came within a second.
+``typed_progress`` tells up to which sample they go and is written in the same transaction: what the journal holds
+beyond that is not in them, and what it holds before that is.
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ from duckdb import DuckDBPyConnection
 from proxmon.payload import Vdev
 from proxmon.samples import Sample
 from storage.arrow import pa
-from storage.intake import Stored
+from storage.intake import Stored, insert_samples
+from storage.ledger import Ledger, Scrub
+from storage.moments import to_store
 from storage.reader import read_samples_after_progress
 from storage.rows import Rows, list_pools, typed_rows, vdev_rows
-from storage.tables import TYPED_TABLES, VDEV_SAMPLES, Row
+from storage.tables import TYPED_TABLES, VDEV_SAMPLES, ZPOOL_SCRUBS, Row
 
 log = logging.getLogger(__name__)
 
@@ -56,52 +58,71 @@ class Tree:
 Trees = dict[tuple[int, str], Tree]
 
 
-class TypedTables:
-    """Appends typed rows; remembers the last vdev tree of each pool, since that is stored only when it changed."""
+class Tables:
+    """Appends samples and their typed rows; a pool's vdev tree is stored when it changed, so the last one is kept."""
 
-    def __init__(self) -> None:
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
         self._trees: Trees = {}
 
     def append(self, connection: DuckDBPyConnection, entries: Sequence[Stored], through_id: int) -> None:
-        """Append the rows of samples durably; one whose rows do not fit is left out and logged.
+        """Append samples durably, in the order of their numbers; typed rows that do not fit are left out and logged.
 
-        With it the typed tables are complete up to the sample ``through_id``.
+        With it all tables are complete up to the sample ``through_id``.
         """
         try:
-            self._append(connection, entries, through_id)
+            self._append(connection, entries, entries, through_id)
         except POISON as error:
             connection.execute("ROLLBACK")
-            if len(entries) <= 1:
-                log.exception("sample %d has no typed rows", through_id, exc_info=error)
-                self._append(connection, (), through_id)
+            if len(entries) > 1:
+                for entry in entries:
+                    self.append(connection, [entry], entry.sample_id)
                 return
-            for entry in entries:
-                self.append(connection, [entry], entry.sample_id)
+            log.exception("sample %d has no typed rows", through_id, exc_info=error)
+            self._append(connection, entries, (), through_id)
 
-    def _append(self, connection: DuckDBPyConnection, entries: Sequence[Stored], through_id: int) -> None:
+    def _append(
+        self, connection: DuckDBPyConnection, entries: Sequence[Stored], typed: Sequence[Stored], through_id: int
+    ) -> None:
         rows: Rows = {}
         trees = dict(self._trees)
-        for entry in entries:
+        for entry in typed:
             for table, added in entry.rows.items():
                 rows.setdefault(table, []).extend(added)
             rows.setdefault(VDEV_SAMPLES.name, []).extend(_changed_vdevs(trees, entry.sample))
+        fresh = [entry for entry in entries if entry.text is not None]
+        scrubs = self._ledger.new_scrubs([entry.sample for entry in fresh])
         connection.execute("BEGIN")
+        insert_samples(connection, fresh)
+        ZPOOL_SCRUBS.append(connection, [_scrub_row(scrub) for scrub in scrubs])
         for table in TYPED_TABLES:
             table.append(connection, rows.get(table.name, ()))
         connection.execute("UPDATE base.typed_progress SET sample_id = ?", [through_id])
         connection.execute("COMMIT")
         self._trees = trees
+        self._ledger.add_scrubs(scrubs)
 
 
-def replay(connection: DuckDBPyConnection, typed: TypedTables) -> None:
+def read_progress(connection: DuckDBPyConnection) -> int:
+    """Return the number of the sample up to which the tables are complete."""
+    row = connection.execute("SELECT sample_id FROM base.typed_progress").fetchone()
+    assert row is not None
+    return row[0]
+
+
+def replay(connection: DuckDBPyConnection, tables: Tables) -> None:
     """Fill the typed tables from the samples that they do not have yet."""
     count = 0
     while rows := read_samples_after_progress(connection, REPLAY_ROWS):
         entries = [Stored(sample_id, sample, typed_rows(sample)) for sample_id, sample in rows if sample]
-        typed.append(connection, entries, rows[-1][0])
+        tables.append(connection, entries, rows[-1][0])
         count += len(rows)
     if count:
         log.info("the typed rows of %d samples were made from their payloads", count)
+
+
+def _scrub_row(scrub: Scrub) -> Row:
+    return (scrub.host_id, scrub.pool, to_store(scrub.ended_at), to_store(scrub.observed_at))
 
 
 def _changed_vdevs(trees: Trees, sample: Sample) -> Iterator[Row]:

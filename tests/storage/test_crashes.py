@@ -104,7 +104,7 @@ def copy_after_samples(store: Store, host: Host, directory: Path, count: int) ->
     """Return a copy of the data directory as a power cut after so many samples would leave it."""
     store.append([a_sample(host.id)]).result()
     store.settle()
-    store._writer.run(lambda _: None, then=lambda _: store._writer._checkpoint())
+    store._writer.run(lambda _: None, then=lambda _: store._writer._filler._checkpoint())
     for n in range(1, count):
         store.append([nth_sample(host, n)]).result()
         store.settle()

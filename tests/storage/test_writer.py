@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -18,7 +19,8 @@ from proxmon.fleet import Host
 from proxmon.samples import Appended
 from storage import Store
 from storage.inbox import Inbox
-from storage.intake import store_group
+from storage.journal import Journal
+from storage.typed import Tables
 from tests.builders import NOW, a_sample
 from tests.storage.conftest import SECRET, Query
 
@@ -50,14 +52,10 @@ def append_each(store: Store, host: Host, count: int, held: Held) -> list[Future
     return futures
 
 
-def test_samples_that_wait_share_one_transaction(store: Store, host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_samples_that_wait_share_one_write(store: Store, host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     groups: list[int] = []
-
-    def counted(connection: Any, ledger: Any, group: Any) -> Any:
-        groups.append(len(group))
-        return store_group(connection, ledger, group)
-
-    monkeypatch.setattr("storage.writer.store_group", counted)
+    append = Journal.append
+    monkeypatch.setattr(Journal, "append", lambda self, entries: (groups.append(len(entries)), append(self, entries)))
     futures = append_each(store, host, 40, Held(store))
     assert [future.result().stored for future in futures] == [1] * 40
     assert groups == [40]
@@ -72,17 +70,12 @@ def test_samples_before_and_after_another_write_keep_their_order(store: Store, q
     assert store.append([a_sample(1)]).result().stored == 1
 
 
-def test_a_sample_that_the_database_refuses_fails_alone(
-    store: Store, host: Host, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("storage.writer.store_group", refusing(duckdb.ConversionException("cannot convert")))
-    held = Held(store)
-    poisoned = store.append([a_sample(host.id, agent_version="poison")])
-    futures = append_each(store, host, 5, held)
-    with pytest.raises(SampleError, match="cannot convert"):
-        poisoned.result()
-    assert [future.result().stored for future in futures] == [1] * 5
-    store.check()
+def test_a_sample_is_acknowledged_before_the_database_has_it(store: Store, host: Host) -> None:
+    with store._writer._filler.lock:
+        assert store.append([a_sample(host.id)]).result().stored == 1
+        assert store.append([a_sample(host.id)]).result().duplicates == 1
+    assert store.snapshot().hosts[0].samples
+    assert store.append([a_sample(host.id)]).result().duplicates == 1
 
 
 def test_a_sample_that_is_no_text_fails_alone(store: Store, host: Host) -> None:
@@ -98,27 +91,64 @@ def test_trouble_of_the_disk_fails_the_whole_group_until_it_passes(
     store: Store, host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as trouble:
-        trouble.setattr("storage.writer.store_group", refusing(duckdb.IOException("No space left on device")))
-        with pytest.raises(StoreUnavailableError, match="No space left"):
-            store.append([a_sample(host.id, agent_version="poison")]).result()
+        trouble.setattr(Journal, "append", failing(OSError(errno.ENOSPC, "No space left on device")))
+        futures = append_each(store, host, 2, Held(store))
+        for future in futures:
+            with pytest.raises(StoreUnavailableError, match="No space left"):
+                future.result()
         with pytest.raises(StoreUnavailableError, match="No space left"):
             store.check()
     assert store.append([a_sample(host.id)]).result().stored == 1
     store.check()
 
 
+def test_nothing_more_is_taken_while_the_database_cannot_be_written(
+    store: Store, host: Host, monkeypatch: pytest.MonkeyPatch, query: Query
+) -> None:
+    with monkeypatch.context() as trouble:
+        trouble.setattr(Tables, "append", failing(duckdb.IOException("No space left on device")))
+        assert store.append([a_sample(host.id)]).result().stored == 1
+        with pytest.raises(StoreUnavailableError, match="No space left"):
+            store.settle()
+        with pytest.raises(StoreUnavailableError, match="No space left"):
+            store.append([a_sample(host.id, collected_at=NOW + SECOND)]).result()
+        with pytest.raises(StoreUnavailableError, match="No space left"):
+            store.check()
+    assert store.append([a_sample(host.id, collected_at=NOW + SECOND)]).result().stored == 1
+    store.check()
+    assert query("SELECT count(*), count(DISTINCT collected_at) FROM samples") == [(2, 2)]
+
+
 def test_an_invalidated_database_is_opened_again(
     store: Store, host: Host, monkeypatch: pytest.MonkeyPatch, query: Query
 ) -> None:
-    store.append([a_sample(host.id)]).result()
     with monkeypatch.context() as trouble:
-        trouble.setattr("storage.writer.store_group", refusing(duckdb.FatalException("database has been invalidated")))
+        trouble.setattr(Tables, "append", failing(duckdb.FatalException("database has been invalidated")))
+        store.append([a_sample(host.id)]).result()
         with pytest.raises(StoreUnavailableError, match="invalidated"):
-            store.append([a_sample(host.id, agent_version="poison")]).result()
+            store.settle()
     appended = store.append([a_sample(host.id), a_sample(host.id, collected_at=NOW + SECOND)]).result()
     assert appended.is_new == (False, True)
     assert store.snapshot().hosts[0].samples
     assert query("SELECT count(*) FROM host_samples") == [(2,)]
+
+
+def test_what_was_committed_although_the_commit_failed_is_not_stored_twice(
+    store: Store, host: Host, monkeypatch: pytest.MonkeyPatch, query: Query
+) -> None:
+    append = Tables.append
+
+    def fail_after(self: Tables, *arguments: Any) -> None:
+        append(self, *arguments)
+        raise duckdb.FatalException("database has been invalidated")
+
+    with monkeypatch.context() as trouble:
+        trouble.setattr(Tables, "append", fail_after)
+        store.append([a_sample(host.id)]).result()
+        with pytest.raises(StoreUnavailableError, match="invalidated"):
+            store.settle()
+    store.settle()
+    assert query("SELECT count(*) FROM samples") == [(1,)]
 
 
 def test_a_full_queue_refuses_at_once_and_says_when_to_come_back(directory: Path) -> None:
@@ -191,12 +221,10 @@ def test_many_threads_may_store_and_read_at_once(store: Store, host: Host, query
     assert query("SELECT count(*), count(DISTINCT collected_at) FROM samples") == [(80, 80)]
 
 
-def refusing(error: Exception) -> Callable[..., Any]:
-    """Return a ``store_group`` that raises when a poisoned sample is among the group."""
+def failing(error: Exception) -> Callable[..., Any]:
+    """Return a method that raises."""
 
-    def store(connection: Any, ledger: Any, group: Any) -> Any:
-        if any(prepared.sample.agent_version == "poison" for prepared in group):
-            raise error
-        return store_group(connection, ledger, group)
+    def method(*_: Any) -> Any:
+        raise error
 
-    return store
+    return method

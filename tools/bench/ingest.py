@@ -59,7 +59,7 @@ def bodies(start: datetime, samples: int) -> Iterator[bytes]:
 
 def drive(url: str, tokens: list[str], samples: int) -> tuple[float, list[float]]:
     """Send for some seconds from several clients; return samples a second and the latencies in ms."""
-    start = datetime.now(UTC) - timedelta(minutes=1)
+    start = datetime.now(UTC)
     deadline = time.perf_counter() + SECONDS
     netloc = urlsplit(url).netloc
 

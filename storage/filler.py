@@ -1,0 +1,260 @@
+"""Brings what the journal holds into DuckDB, and does there what has to be done in between."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Sequence, Set
+from contextlib import nullcontext
+
+import duckdb
+
+from proxmon.errors import ProxmonError, StoreUnavailableError
+from storage.database import Database, first_line
+from storage.directory import DataDirectory
+from storage.inbox import Task
+from storage.intake import Key, Stored
+from storage.journal import Journal
+from storage.ledger import Ledger
+from storage.replay import replay_journal
+from storage.rollups import transaction
+from storage.typed import POISON, Tables, read_progress, replay
+from storage.upkeep import Upkeep
+
+log = logging.getLogger(__name__)
+
+FILL_INTERVAL_SECONDS = 1.0  # analysts see a sample within two seconds of its acknowledgement
+MAX_GROUP_SAMPLES = 500  # of one transaction
+# More than a writer on a slow disk leaves behind; acknowledgements wait from here on.
+MAX_PENDING_SAMPLES = 20 * MAX_GROUP_SAMPLES
+# A query may wait 0.15 s for a checkpoint of this size; of 16 MiB twice that, and 4 MiB write a fifth more.
+CHECKPOINT_WAL_BYTES = 8 * 2**20
+REOPEN_INTERVAL_SECONDS = 1.0
+
+
+class Filler:
+    """Owns the one connection that writes: whoever uses it holds ``lock``."""
+
+    def __init__(self, database: Database, directory: DataDirectory, upkeep: Upkeep) -> None:
+        self.lock = threading.RLock()
+        self.trouble: StoreUnavailableError | None = None
+        self._database, self._directory, self._upkeep = database, directory, upkeep
+        self._pending: list[Stored] = []
+        self._pending_keys: set[Key] = set()
+        self._filled_at = float("-inf")
+        self._is_broken, self._is_log_new, self._is_closing = False, True, False
+        self._checkpoint_bytes = CHECKPOINT_WAL_BYTES
+        self._called = threading.Event()
+        self.ledger = self._load()
+        self._journal = Journal(directory.journal_paths)
+        self._thread = threading.Thread(target=self._run, name="store-filler", daemon=True)
+        self._thread.start()
+
+    @property
+    def pending_keys(self) -> Set[Key]:
+        """Return the names of the samples that are in the journal and not yet in DuckDB."""
+        return self._pending_keys
+
+    @property
+    def is_alive(self) -> bool:
+        """Tell whether the thread runs."""
+        return self._thread.is_alive()
+
+    def add(self, entries: Sequence[Stored]) -> None:
+        """Make samples durable, and bring them into DuckDB soon. Raises OSError."""
+        self._journal.append([entry.journaled() for entry in entries])
+        was_empty = not self._pending
+        self._pending_keys.update(entry.sample.key for entry in entries)
+        self._pending += entries
+        if was_empty or len(self._pending) >= MAX_GROUP_SAMPLES:
+            self._called.set()
+
+    def admit(self) -> None:
+        """Let more samples come; with too many behind, or after trouble, DuckDB takes them in first.
+
+        Raises:
+            StoreUnavailableError: it cannot.
+        """
+        self._directory.check_room()
+        if self.trouble is not None or len(self._pending) >= MAX_PENDING_SAMPLES:
+            with self.lock:
+                self.fill()
+            if self.trouble is not None:
+                raise self.trouble
+
+    def run(self, task: Task) -> None:
+        """Do another write, which meets all samples that came before it."""
+        if not task.future.set_running_or_notify_cancel():
+            return
+        with self.lock:
+            try:
+                self.fill()
+                if self._pending or self._is_broken:
+                    raise self.trouble or StoreUnavailableError("The store cannot be written now: try again.")
+                connection = self._database.writer()
+                with nullcontext() if task.has_transactions else transaction(connection):
+                    result = task.run(connection)
+                task.then(result)
+            except Exception as error:
+                self._roll_back(error)
+                task.future.set_exception(error if isinstance(error, ProxmonError) else unavailable(error))
+            else:
+                task.future.set_result(result)
+
+    def fill(self) -> None:
+        """Bring everything that is pending into DuckDB; ``trouble`` says why that was not possible."""
+        self._mend()
+        self._filled_at = time.monotonic()
+        if self._is_broken:
+            return
+        self._journal.turn()
+        count = len(self._pending)
+        try:
+            for begin in range(0, count, MAX_GROUP_SAMPLES):
+                self._fill_group(min(MAX_GROUP_SAMPLES, count - begin))
+        except Exception as error:
+            # The samples are safe in the journal and are tried again.
+            self._roll_back(error)
+            is_expected = isinstance(error, (duckdb.Error, StoreUnavailableError))
+            log.warning("samples wait in the journal: %s", first_line(error), exc_info=None if is_expected else error)
+            return
+        self.trouble = None
+        self._protect()
+
+    def close(self) -> None:
+        """Bring everything into DuckDB, checkpoint, and end the thread."""
+        self._is_closing = True
+        self._called.set()
+        self._thread.join()
+        with self.lock:
+            self.fill()
+            if not self._is_broken:
+                self._checkpoint()
+            self._journal.close(is_needed=bool(self._pending))
+
+    def checkpoint(self) -> None:
+        """Write the log into the file when it has grown large enough."""
+        if self._directory.wal_bytes() >= self._checkpoint_bytes:
+            self._checkpoint()
+
+    def _run(self) -> None:
+        while not self._is_closing:
+            self._called.wait(self._patience())
+            self._called.clear()
+            with self.lock:
+                self._turn()
+
+    def _patience(self) -> float:
+        if self._is_broken or self.trouble:
+            return REOPEN_INTERVAL_SECONDS
+        if len(self._pending) >= MAX_GROUP_SAMPLES:
+            return 0.0
+        wait = self._upkeep.wait_seconds()
+        if self._pending:
+            wait = min(wait, self._filled_at + FILL_INTERVAL_SECONDS - time.monotonic())
+        return max(0.0, wait)
+
+    def _turn(self) -> None:
+        is_due = time.monotonic() >= self._filled_at + FILL_INTERVAL_SECONDS
+        if self.trouble or self._is_broken or (self._pending and is_due) or len(self._pending) >= MAX_GROUP_SAMPLES:
+            self.fill()
+        if self._is_broken or self._is_closing:
+            return
+        self._keep_up()
+        self.checkpoint()
+
+    def _fill_group(self, count: int) -> None:
+        group = self._pending[:count]
+        self._tables.append(self._database.writer(), group, group[-1].sample_id)
+        self._forget(count)
+
+    def _forget(self, count: int) -> None:
+        """Let go of the first pending samples, which DuckDB has."""
+        group = self._pending[:count]
+        del self._pending[:count]
+        self._pending_keys.difference_update(entry.sample.key for entry in group)
+        if group:
+            self._journal.release(group[-1].sample_id)
+
+    def _keep_up(self) -> None:
+        trouble = self.trouble
+        try:
+            self._upkeep.step(self._database.writer(), self.ledger.spans)
+        except Exception as error:
+            self._roll_back(error)
+            # Samples can be stored nevertheless, and the next time everything is tried again.
+            self.trouble = trouble
+            log.exception("rollups and deletions wait")
+
+    def _protect(self) -> None:
+        # Each checkpoint ends the write-ahead log, and the next write makes a new one with the mode of the umask.
+        if self._is_log_new:
+            self._directory.protect_files()
+            self._is_log_new = False
+
+    def _checkpoint(self) -> None:
+        try:
+            self._database.writer().execute("CHECKPOINT")
+            self._is_log_new, self._checkpoint_bytes = True, CHECKPOINT_WAL_BYTES
+        except (duckdb.Error, StoreUnavailableError) as error:
+            self._roll_back(error)
+            # Not again after each commit, only when the log has grown as much again.
+            self._checkpoint_bytes = self._directory.wal_bytes() + CHECKPOINT_WAL_BYTES
+            log.warning("the store could not be checkpointed: %s", first_line(error))
+
+    def _roll_back(self, error: BaseException) -> None:
+        """Leave the transaction that failed; when that fails too the file must be opened anew."""
+        if not isinstance(error, (*POISON, ProxmonError)) or isinstance(error, StoreUnavailableError):
+            self.trouble = unavailable(error)
+        try:
+            self._database.writer().execute("ROLLBACK")
+        except duckdb.TransactionException:
+            pass  # there was none
+        except (duckdb.Error, StoreUnavailableError):
+            self._is_broken = True
+        self._is_broken |= isinstance(error, duckdb.FatalException)
+
+    def _mend(self) -> None:
+        """Open a database anew that a full disk or another fatal error has invalidated."""
+        if not self._is_broken:
+            return
+        try:
+            self._database.close()
+            self._database.open()
+            self._catch_up()
+        except (duckdb.Error, StoreUnavailableError) as error:
+            log.warning("the store cannot be opened again yet: %s", first_line(error))
+            return
+        self._is_broken, self.trouble = False, None
+        log.warning("the store was opened again after a fatal error")
+
+    def _catch_up(self) -> None:
+        """Learn what was committed although its commit ended in an error."""
+        connection = self._database.writer()
+        self._upkeep.forget()
+        self.ledger.host_ids = Ledger.load(connection).host_ids
+        through_id = read_progress(connection)
+        self._forget(sum(entry.sample_id <= through_id for entry in self._pending))
+
+    def _load(self) -> Ledger:
+        connection = self._database.writer()
+        try:
+            ledger = Ledger.load(connection)
+            self._tables = Tables(ledger)
+            replay(connection, self._tables)
+            if replay_journal(connection, self._tables, self._directory.journal_paths):
+                ledger = Ledger.load(connection)
+                self._tables = Tables(ledger)
+        except (duckdb.Error, OSError) as error:
+            raise StoreUnavailableError(f"The store cannot be read: {first_line(error)}") from error
+        return ledger
+
+
+def unavailable(error: BaseException) -> StoreUnavailableError:
+    """Return the error that senders are told of."""
+    if isinstance(error, StoreUnavailableError):
+        return error
+    found = StoreUnavailableError(f"The sample could not be stored: {first_line(error)}")
+    found.__cause__ = error
+    return found

@@ -1,0 +1,57 @@
+"""After a crash: the journal's samples that DuckDB does not have yet are brought into it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+from duckdb import DuckDBPyConnection
+
+from proxmon.payload import PAYLOAD_TYPES, Payload
+from proxmon.samples import Sample, read_payload
+from storage.intake import Stored
+from storage.journal import Entry, recover
+from storage.rows import typed_rows
+from storage.typed import REPLAY_ROWS, Tables, read_progress
+
+log = logging.getLogger(__name__)
+
+
+def replay_journal(connection: DuckDBPyConnection, tables: Tables, paths: Sequence[Path]) -> int:
+    """Bring in what is missing; return how many samples that were."""
+    through_id = read_progress(connection)
+    missing = [entry for entry in recover(paths) if entry.sample_id > through_id]
+    for begin in range(0, len(missing), REPLAY_ROWS):
+        group = [_stored(entry) for entry in missing[begin : begin + REPLAY_ROWS]]
+        tables.append(connection, group, group[-1].sample_id)
+    if missing:
+        log.info("%d samples were brought in from the journal", len(missing))
+    return len(missing)
+
+
+def _stored(entry: Entry) -> Stored:
+    sample = Sample(
+        host_id=entry.host_id,
+        tier=entry.tier,
+        collected_at=entry.collected_at,
+        received_at=entry.received_at,
+        observed_at=entry.observed_at,
+        fresh_at=entry.observed_at,
+        interval_seconds=entry.interval_seconds,
+        clock_offset_seconds=entry.clock_offset_seconds,
+        agent_version=entry.agent_version,
+        raw=entry.raw,
+        payload=_payload(entry),
+    )
+    return Stored(entry.sample_id, sample, typed_rows(sample), entry.raw.decode())
+
+
+def _payload(entry: Entry) -> Payload:
+    try:
+        return read_payload(entry.tier, entry.raw)
+    except msgspec.MsgspecError:
+        # It was read when it came, so the typed form has changed since: the sample itself is kept nevertheless.
+        log.exception("the payload of sample %d cannot be read any more", entry.sample_id)
+        return PAYLOAD_TYPES[entry.tier]()
