@@ -6,6 +6,7 @@ import heapq
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from proxmon.bus import Bus, Changes
 from proxmon.config import RuleSettings
@@ -37,6 +38,16 @@ def judge_all(fleet: FleetSnapshot, rules: RuleSettings) -> list[JudgedHost]:
     return [JudgedHost(host, evaluate(host, rules, fleet.at)) for host in fleet.hosts]
 
 
+class BoardWatcher(Protocol):
+    """Who is told of every verdict, at once and one by one; pages are told by the bus, which puts changes together."""
+
+    def judged(self, judged: JudgedHost, at: datetime) -> None:
+        """Take in a host as it is judged since ``at``."""
+
+    def removed(self, host_id: int, at: datetime) -> None:
+        """Take in that a host was deleted."""
+
+
 class Board:
     """The judged fleet, live. It belongs to the event loop's thread.
 
@@ -48,6 +59,7 @@ class Board:
         self.fleet, self.rules, self.bus, self.clock = fleet, rules, bus, clock
         self._judged: dict[int, JudgedHost] = {}
         self._expiries: list[tuple[datetime, int]] = []
+        self.watcher: BoardWatcher | None = None
         for snapshot in fleet.list_hosts():
             self._judge(snapshot)
 
@@ -72,18 +84,22 @@ class Board:
         changed = self.fleet.accept(host_id, samples, seen_at)
         if changed is not None:
             self._judge(changed)
+            self._tell(host_id, seen_at)
             self.bus.publish(Changes(frozenset({host_id})))
 
     def put(self, snapshot: HostSnapshot) -> None:
         """Take in a host that is new or was changed by an administrator, and tell the bus."""
         self.fleet.put(snapshot)
         self._judge(snapshot)
+        self._tell(snapshot.host.id, self.clock())
         self.bus.publish(Changes(frozenset({snapshot.host.id}), is_fleet_changed=True))
 
     def remove(self, host_id: int) -> None:
         """Forget a host and tell the bus."""
         self.fleet.remove(host_id)
         self._judged.pop(host_id, None)
+        if self.watcher is not None:
+            self.watcher.removed(host_id, self.clock())
         self.bus.publish(Changes(frozenset({host_id}), is_fleet_changed=True))
 
     def tick(self) -> None:
@@ -96,6 +112,10 @@ class Board:
                 self._judge(judged.snapshot)
                 changed.add(host_id)
         self.bus.publish(Changes(frozenset(changed), is_tick=True))
+
+    def _tell(self, host_id: int, at: datetime) -> None:
+        if self.watcher is not None:
+            self.watcher.judged(self._judged[host_id], at)
 
     def _judge(self, snapshot: HostSnapshot) -> None:
         status = evaluate(snapshot, self.rules, self.clock())

@@ -15,17 +15,19 @@ MIN_SPACING_SECONDS = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What changed since the listener was last told: host ids, and whether hosts came or went."""
+    """What changed since the listener was last told: host ids, whether hosts came or went, and whether alerts did."""
 
     host_ids: frozenset[int] = frozenset()
     is_fleet_changed: bool = False
     is_tick: bool = False
+    is_alerts_changed: bool = False
 
     def __or__(self, other: Changes) -> Changes:
         return Changes(
             self.host_ids | other.host_ids,
             self.is_fleet_changed or other.is_fleet_changed,
             self.is_tick or other.is_tick,
+            self.is_alerts_changed or other.is_alerts_changed,
         )
 
 

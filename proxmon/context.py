@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from proxmon.alerts.desk import AlertDesk
 from proxmon.board import Board, PastBoard
 from proxmon.bus import Bus
 from proxmon.config import Settings
@@ -33,6 +34,7 @@ class Monitor:
     board: Board
     bus: Bus
     hosts: HostRegistry
+    alerts: AlertDesk
     tokens: TokenRegistry
     ingest: Ingest
     queries: Queries

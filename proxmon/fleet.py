@@ -25,7 +25,8 @@ class HostSnapshot:
     """What is known of one host at one moment.
 
     ``last_seen_at`` is when its newest message was accepted, by the server's clock; None when it never connected.
-    ``left_at`` is when it said goodbye, ``rotated_at`` when its token was last replaced.
+    ``left_at`` is when it said goodbye, ``left_reason`` why (such as ``reboot``); ``rotated_at`` is when its token was
+    last replaced.
     ``last_scrubs`` holds the end of the last finished scrub that was ever heard of, by pool.
     """
 
@@ -34,6 +35,7 @@ class HostSnapshot:
     last_seen_at: datetime | None = None
     left_at: datetime | None = None
     rotated_at: datetime | None = None
+    left_reason: str | None = None
     last_scrubs: Mapping[str, datetime] = field(default_factory=dict[str, datetime])
 
     @property

@@ -103,7 +103,7 @@ class HostRegistry:
         await asyncio.to_thread(self._store.record_goodbye, host_id, left_at, reason)
         judged = self._board.find(host_id)
         if judged is not None:
-            self._board.put(replace(judged.snapshot, left_at=left_at))
+            self._board.put(replace(judged.snapshot, left_at=left_at, left_reason=reason))
 
     def _get(self, name: str) -> JudgedHost:
         judged = self._board.find_named(name)

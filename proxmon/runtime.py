@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from proxmon.alerts.desk import AlertDesk, AlertStore
 from proxmon.board import Board, PastBoard
 from proxmon.bus import Bus
 from proxmon.config import Settings
@@ -26,6 +27,11 @@ TICK_SECONDS = 1.0
 
 class Store(HostStore, TokenStore, SampleStore, QueryStore, CheckedStore, Protocol):
     """What the monitor needs of the store; every method may block."""
+
+    @property
+    def alerts(self) -> AlertStore:
+        """Return what is stored of alerts."""
+        ...
 
     def snapshot(self, at: datetime | None = None) -> FleetSnapshot:
         """Return the fleet at a moment, or as it was stored last."""
@@ -62,6 +68,7 @@ def make_monitor(store: Store, settings: Settings, clock: Callable[[], datetime]
         board=board,
         bus=bus,
         hosts=HostRegistry(store, board, clock),
+        alerts=AlertDesk(store.alerts, board, clock),
         tokens=TokenRegistry(store, clock),
         ingest=Ingest(store, board, clock, settings.max_body_bytes),
         queries=Queries(store, settings.query_seconds),
@@ -77,5 +84,6 @@ async def keep_ticking(monitor: Monitor, seconds: float = TICK_SECONDS) -> None:
         await asyncio.sleep(seconds)
         try:
             monitor.board.tick()
+            monitor.alerts.tick()
         except Exception:  # the lights must go on ageing whatever one host's data does
             log.exception("A tick failed")

@@ -18,7 +18,8 @@ WHERE created_at <= $1 AND (deleted_at IS NULL OR deleted_at > $1)
 """
 _LIVE_HOSTS = "SELECT host_id, host, created_at FROM base.hosts WHERE deleted_at IS NULL"
 _EVENTS = """
-SELECT host_id, max(happened_at) FILTER (kind = 'goodbye'), max(happened_at) FILTER (kind = 'rotated')
+SELECT host_id, max(happened_at) FILTER (kind = 'goodbye'), max(happened_at) FILTER (kind = 'rotated'),
+    arg_max_null(detail, happened_at) FILTER (kind = 'goodbye')
 FROM base.host_events WHERE happened_at <= coalesce($1, 'infinity'::TIMESTAMP) GROUP BY host_id
 """
 _DELETE_HISTORY = (
@@ -43,6 +44,7 @@ _DELETE_HISTORY = (
     "DELETE FROM base.guest_1m WHERE host_id = ?",
     "DELETE FROM base.guest_1h WHERE host_id = ?",
     "DELETE FROM base.zpool_scrubs WHERE host_id = ?",
+    "DELETE FROM base.alert_events WHERE host_id = ?",
     "DELETE FROM base.host_events WHERE host_id = ?",
     "DELETE FROM base.hosts WHERE host_id = ?",
 )
@@ -50,10 +52,11 @@ _DELETE_HISTORY = (
 
 @dataclass(frozen=True, slots=True)
 class HostMoments:
-    """When a host last said goodbye and when its token was last rotated."""
+    """When a host last said goodbye, and why, and when its token was last rotated."""
 
     left_at: datetime | None = None
     rotated_at: datetime | None = None
+    left_reason: str | None = None
 
 
 def list_hosts(cursor: DuckDBPyConnection, at: datetime | None) -> list[Host]:
@@ -66,8 +69,8 @@ def list_moments(cursor: DuckDBPyConnection, at: datetime | None) -> dict[int, H
     """Return what happened to each host, up to a moment; a host to which nothing happened is missing."""
     rows = cursor.execute(_EVENTS, [at and to_store(at)]).fetchall()
     return {
-        host_id: HostMoments(left and from_store(left), rotated and from_store(rotated))
-        for host_id, left, rotated in rows
+        host_id: HostMoments(left and from_store(left), rotated and from_store(rotated), reason)
+        for host_id, left, rotated, reason in rows
     }
 
 

@@ -83,5 +83,6 @@ def _host(
         last_seen_at=seen_at,
         left_at=moments.left_at,
         rotated_at=moments.rotated_at,
+        left_reason=moments.left_reason,
         last_scrubs=scrubs,
     )

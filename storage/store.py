@@ -20,6 +20,7 @@ from proxmon.fleet import FleetSnapshot, Host
 from proxmon.payload import Tier
 from proxmon.samples import Appended, Sample
 from proxmon.series import SeriesRequest
+from storage.alerts import AlertTable
 from storage.credentials import CredentialFile
 from storage.database import Database
 from storage.directory import DataDirectory
@@ -44,6 +45,7 @@ class Store:
     ) -> None:
         self._directory, self._database = directory, database
         self._credentials, self._writer = credentials, writer
+        self.alerts = AlertTable(database, writer)
         self._is_closed = False
         self._answers: WeakSet[QueryAnswer] = WeakSet()
         # The writer would be torn out of DuckDB, which ends the process by an abort.

@@ -8,12 +8,16 @@ from datetime import UTC, datetime
 from duckdb import DuckDBPyConnection
 
 from proxmon.errors import StoreUnavailableError
-from storage.migrations import m0001_samples, m0002_rollups
+from storage.migrations import m0001_samples, m0002_rollups, m0003_alerts
 
 log = logging.getLogger(__name__)
 
 # A migration that was released is never edited: a store out there has run it as it was.
-MIGRATIONS: tuple[tuple[int, str], ...] = ((1, m0001_samples.SQL), (2, m0002_rollups.SQL))
+MIGRATIONS: tuple[tuple[int, str], ...] = (
+    (1, m0001_samples.SQL),
+    (2, m0002_rollups.SQL),
+    (3, m0003_alerts.SQL),
+)
 NEWEST_VERSION = MIGRATIONS[-1][0]
 
 

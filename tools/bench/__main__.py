@@ -8,6 +8,7 @@ import platform
 from pathlib import Path
 
 from tools.bench.agent import measure_agent
+from tools.bench.alerts import measure_alerts
 from tools.bench.ingest import measure_ingest
 from tools.bench.pages import a_browser, measure_latency, measure_opening
 from tools.bench.table import Row, as_json, as_markdown
@@ -16,8 +17,8 @@ from tools.bench.table import Row, as_json, as_markdown
 def main() -> None:
     """Measure everything, or the parts that are named."""
     parser = argparse.ArgumentParser(prog="python -m tools.bench", description=__doc__)
-    parser.add_argument("parts", nargs="*", metavar="PART", help="ingest, pages or agent (all of them)")
-    parts = parser.parse_args().parts or ["ingest", "pages", "agent"]
+    parser.add_argument("parts", nargs="*", metavar="PART", help="ingest, pages, agent or alerts (all of them)")
+    parts = parser.parse_args().parts or ["ingest", "pages", "agent", "alerts"]
     rows: list[Row] = []
     if "ingest" in parts:
         rows += measure_ingest()
@@ -25,6 +26,8 @@ def main() -> None:
         rows += measure_pages()
     if "agent" in parts:
         rows += measure_agent()
+    if "alerts" in parts:
+        rows += measure_alerts()
     report(rows)
 
 

@@ -1,0 +1,171 @@
+"""The desk: the live engine with what is known of every alert, stored before anybody is told."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from proxmon.alerts.engine import AlertEngine
+from proxmon.alerts.model import AlertEvent, EventKind, event_of
+from proxmon.alerts.policy import Policies, default_policies
+from proxmon.alerts.records import AlertRecord, fold, follow, revive
+from proxmon.board import Board, JudgedHost
+from proxmon.bus import Changes
+from proxmon.errors import StoreUnavailableError
+from proxmon.fleet import HostSnapshot
+from proxmon.status import HostStatus, evaluate
+
+log = logging.getLogger(__name__)
+
+# Past alerts of this time are in memory, so that a page has them at once; older ones are asked of the store.
+KEPT = timedelta(days=30)
+# A server that slept or was stopped for longer than this heard nothing: silence says nothing about the hosts.
+DEAF_SECONDS = 20.0
+
+
+class AlertStore(Protocol):
+    """What the desk asks of the store; every method may block."""
+
+    def add_events(self, events: Sequence[AlertEvent]) -> None:
+        """Store events, durably."""
+
+    def list_events(self, since: datetime, at: datetime | None = None) -> list[AlertEvent]:
+        """List the events of alerts that are open at a moment or ended after ``since``."""
+        ...
+
+    def newest_id(self) -> int:
+        """Return the highest id that an alert ever had."""
+        ...
+
+
+class AlertDesk:
+    """All alerts, live. It belongs to the event loop's thread, and watches the board."""
+
+    def __init__(self, store: AlertStore, board: Board, clock: Callable[[], datetime]) -> None:
+        now = clock()
+        self._store, self._board, self._clock = store, board, clock
+        self._records = fold(store.list_events(now - KEPT))
+        self._engine = AlertEngine(self._judge, default_policies(board.rules), now, store.newest_id() + 1)
+        self._unstored: list[AlertEvent] = []
+        self._storing: asyncio.Task[None] | None = None
+        self._ticked_at = now
+        self._begin(now)
+        board.watcher = self
+
+    @property
+    def policies(self) -> Policies:
+        """Return how the rules alert."""
+        return self._engine.policies
+
+    def list_open(self) -> list[AlertRecord]:
+        """List the open alerts, acknowledged or not, the oldest first."""
+        return [record for record in self._records.values() if record.is_open]
+
+    def list_closed(self) -> list[AlertRecord]:
+        """List the alerts that ended within the last 30 days, the newest first."""
+        closed = [record for record in self._records.values() if record.closed_at is not None]
+        return sorted(closed, key=lambda record: (record.closed_at, record.id), reverse=True)
+
+    def find(self, alert_id: int) -> AlertRecord | None:
+        """Return the alert with that id, or None."""
+        return self._records.get(alert_id)
+
+    def read_at(self, at: datetime) -> list[AlertRecord]:
+        """List the alerts as they were at a moment, those that had ended in the 30 days before with them; blocks."""
+        return list(fold(self._store.list_events(at - KEPT, at)).values())
+
+    def judged(self, judged: JudgedHost, at: datetime) -> None:
+        """Take in a host that the board judged."""
+        self._take([*self._engine.advance(at), *self._engine.take(judged.snapshot, judged.status, at)])
+
+    def removed(self, host_id: int, at: datetime) -> None:
+        """End the alerts of a host that was deleted."""
+        self._take(self._engine.forget(host_id, at, "The host was deleted."))
+
+    def tick(self) -> None:
+        """Let time pass, and store what could not be stored before."""
+        now = self._clock()
+        if (now - self._ticked_at).total_seconds() > DEAF_SECONDS:
+            self._engine.restart(now)
+        self._ticked_at = now
+        self._take(self._engine.advance(now))
+        self._records = {
+            key: one for key, one in self._records.items() if not one.closed_at or now - one.closed_at < KEPT
+        }
+        self._store_soon()
+
+    def refresh(self, record: AlertRecord) -> AlertRecord:
+        """Return an open alert with the value that was measured last; events keep those of their moments."""
+        return self._fresh().get(record.id, record)
+
+    def list_fresh(self) -> list[AlertRecord]:
+        """List the open alerts with the values that were measured last."""
+        fresh = self._fresh()
+        return [fresh.get(record.id, record) for record in self.list_open()]
+
+    async def stored(self) -> None:
+        """Wait until every event that is known now was stored, or could not be."""
+        while self._storing is not None:
+            await asyncio.shield(self._storing)
+
+    def _fresh(self) -> dict[int, AlertRecord]:
+        return {
+            alert.id: replace(record, newest=_current(record.newest, alert.seen.message, alert.seen.value))
+            for alert in self._engine.list_alerts()
+            if (record := self._records.get(alert.id)) is not None
+        }
+
+    def _judge(self, snapshot: HostSnapshot, at: datetime) -> HostStatus:
+        return evaluate(snapshot, self._board.rules, at)
+
+    def _begin(self, now: datetime) -> None:
+        """Go on with the alerts that were open when the server ended."""
+        hosts = {judged.id: judged for judged in self._board.list_hosts()}
+        for host_id, judged in hosts.items():
+            mine = [revive(record) for record in self.list_open() if record.host_id == host_id]
+            self._engine.restore(judged.snapshot, mine)
+        gone = [record for record in self.list_open() if record.host_id and record.host_id not in hosts]
+        self._take(_ended(record, now, "The host was deleted.") for record in gone)
+        for judged in hosts.values():
+            self._take(self._engine.take(judged.snapshot, judged.status, now))
+
+    def _take(self, events: Iterable[AlertEvent]) -> None:
+        new = list(events)
+        if not new:
+            return
+        for event in new:
+            self._records[event.alert_id] = follow(self._records.get(event.alert_id), event)
+        self._unstored += new
+        self._store_soon()
+        self._board.bus.publish(Changes(is_alerts_changed=True))
+
+    def _store_soon(self) -> None:
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            return  # the server has not begun yet; its first tick stores
+        if self._unstored and self._storing is None:
+            self._storing = loop.create_task(self._store_all())
+
+    async def _store_all(self) -> None:
+        try:
+            while self._unstored:
+                batch = list(self._unstored)
+                await asyncio.to_thread(self._store.add_events, batch)
+                del self._unstored[: len(batch)]
+        except StoreUnavailableError as error:
+            log.warning("%d events of alerts wait to be stored: %s", len(self._unstored), error)
+        finally:
+            self._storing = None
+
+
+def _ended(record: AlertRecord, at: datetime, why: str) -> AlertEvent:
+    return event_of(revive(record), EventKind.CLOSED, at, why)
+
+
+def _current(event: AlertEvent, message: str, value: float | str | None) -> AlertEvent:
+    return replace(event, message=message, value=value)

@@ -1,0 +1,164 @@
+"""The engine: follows every host's findings and says which alerts opened, changed and ended. No I/O, no clock."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from proxmon.alerts.causes import Key, Seen, observe
+from proxmon.alerts.model import Alert, AlertEvent, EventKind, event_of
+from proxmon.alerts.policy import Policies
+from proxmon.alerts.tracks import Change, Track, due_at, step
+from proxmon.fleet import HostSnapshot
+from proxmon.status import HostStatus
+
+# A verdict is valid up to and including this moment; the next one is the first at which it can differ.
+INSTANT = timedelta(microseconds=1)
+Judge = Callable[[HostSnapshot, datetime], HostStatus]
+
+
+@dataclass(slots=True)
+class HostState:
+    """What the engine remembers of one host."""
+
+    snapshot: HostSnapshot
+    tracks: dict[Key, Track] = field(default_factory=dict[Key, Track])
+    due_at: datetime | None = None
+    queued_at: datetime | None = None
+
+
+class AlertEngine:
+    """Alerts of a fleet, as a function of what was observed and when.
+
+    Give it every change in the order of time. What time alone changes happens at its own moment and not when
+    somebody looks, so the result does not depend on how often ``advance`` is called.
+    """
+
+    def __init__(self, judge: Judge, policies: Policies, started_at: datetime, next_id: int = 1) -> None:
+        self._judge, self._started_at, self._next_id = judge, started_at, next_id
+        self.policies = policies
+        self._hosts: dict[int, HostState] = {}
+        self._timers: list[tuple[datetime, int]] = []
+
+    def list_alerts(self) -> list[Alert]:
+        """List the open alerts, the oldest first."""
+        found = (track.alert for state in self._hosts.values() for track in state.tracks.values())
+        return sorted((alert for alert in found if alert is not None), key=lambda alert: alert.id)
+
+    def restore(self, snapshot: HostSnapshot, alerts: Iterable[Alert]) -> None:
+        """Take over a host's open alerts from before a restart."""
+        tracks = {
+            (one.seen.cause, one.seen.subject): Track(alert=one, is_failing=True, is_known=False) for one in alerts
+        }
+        self._hosts[snapshot.host.id] = HostState(snapshot, tracks)
+
+    def restart(self, now: datetime) -> None:
+        """Note that the server could not listen until now: silence from before says nothing about a host."""
+        self._started_at = now
+
+    def take(self, snapshot: HostSnapshot, status: HostStatus, now: datetime) -> list[AlertEvent]:
+        """Take in a host as it was judged at ``now``, and return what that changed."""
+        state = self._hosts.get(snapshot.host.id)
+        if state is None:
+            state = self._hosts[snapshot.host.id] = HostState(snapshot)
+        state.snapshot = snapshot
+        return self._look(state, status, now)
+
+    def advance(self, now: datetime) -> list[AlertEvent]:
+        """Return what time alone changed up to ``now``, each change at its own moment."""
+        events: list[AlertEvent] = []
+        while self._timers and self._timers[0][0] <= now:
+            at, host_id = heapq.heappop(self._timers)
+            state = self._hosts.get(host_id)
+            if state is None or state.queued_at != at:
+                continue
+            state.queued_at = None
+            if state.due_at is not None and state.due_at <= at:
+                events += self._look(state, self._judge(state.snapshot, at), at)
+            else:
+                self._queue(state)
+        return events
+
+    def forget(self, host_id: int, now: datetime, why: str) -> list[AlertEvent]:
+        """End the alerts of a host that is no longer there."""
+        state = self._hosts.pop(host_id, None)
+        alerts = [track.alert for track in state.tracks.values() if track.alert is not None] if state else []
+        return [event_of(alert, EventKind.CLOSED, now, why) for alert in alerts]
+
+    def reconsider(self, policies: Policies, now: datetime, why: str) -> list[AlertEvent]:
+        """Judge every host anew after rules were changed: an alert that they would not have opened ends at once."""
+        self.policies = policies
+        events: list[AlertEvent] = []
+        for state in list(self._hosts.values()):
+            status = self._judge(state.snapshot, now)
+            events += self._drop_passed(state, status, now, why)
+            events += self._look(state, status, now)
+        return events
+
+    def _look(self, state: HostState, status: HostStatus, now: datetime) -> list[AlertEvent]:
+        seen = self._observe(state, status, now)
+        events: list[AlertEvent] = []
+        for key in sorted({*state.tracks, *seen.by_key}):
+            if key[0] not in seen.judged_at:
+                events += self._end(state, key, now, "The rule is switched off.")
+                continue
+            events += self._follow(state, key, seen, now)
+        state.due_at = self._due(state, status, seen, now)
+        self._queue(state)
+        return events
+
+    def _observe(self, state: HostState, status: HostStatus, now: datetime) -> Seen:
+        watched = {cause for cause, _ in state.tracks}
+        return observe(state.snapshot, status, self.policies, watched=watched, now=now, started_at=self._started_at)
+
+    def _follow(self, state: HostState, key: Key, seen: Seen, now: datetime) -> Iterator[AlertEvent]:
+        observation = seen.find(key)
+        policy = self.policies.find(observation.rule)
+        known = state.tracks.get(key, Track())
+        track, change = step(known, observation, policy, now, host_id=state.snapshot.host.id, new_id=self._next_id)
+        if track.is_idle:
+            state.tracks.pop(key, None)
+        else:
+            state.tracks[key] = track
+        if change is not None:
+            yield self._told(change, now, is_new=known.alert is None)
+
+    def _told(self, change: Change, now: datetime, is_new: bool) -> AlertEvent:
+        if is_new:
+            self._next_id += 1
+        return event_of(change.alert, change.kind, now, change.detail)
+
+    def _drop_passed(self, state: HostState, status: HostStatus, now: datetime, why: str) -> Iterator[AlertEvent]:
+        seen = self._observe(state, status, now)
+        for key in sorted(state.tracks):
+            if key[0] in seen.judged_at and _is_passed(seen, key):
+                yield from self._end(state, key, now, why)
+
+    def _end(self, state: HostState, key: Key, now: datetime, why: str) -> Iterator[AlertEvent]:
+        track = state.tracks.pop(key, None)
+        if track is not None and track.alert is not None:
+            yield event_of(track.alert, EventKind.CLOSED, now, why)
+
+    def _due(self, state: HostState, status: HostStatus, seen: Seen, now: datetime) -> datetime | None:
+        """Return when time alone may change something on the host; what is past already waits for a sample."""
+        moments = [seen.waits_until]
+        if status.valid_until is not None:
+            moments.append(status.valid_until + INSTANT)
+        for key, track in state.tracks.items():
+            moments.append(due_at(track, self.policies.find(seen.find(key).rule)))
+        return min((one for one in moments if one is not None and one > now), default=None)
+
+    def _queue(self, state: HostState) -> None:
+        """Wake the engine when the host is due; one timer for each host, moved only when it comes too late."""
+        due = state.due_at
+        if due is None or (state.queued_at is not None and state.queued_at <= due):
+            return
+        state.queued_at = due
+        heapq.heappush(self._timers, (due, state.snapshot.host.id))
+
+
+def _is_passed(seen: Seen, key: Key) -> bool:
+    found = seen.find(key)
+    return found.severity is None and found.verdict.value == "ok" and found.is_clear
