@@ -127,6 +127,7 @@ class GuestRuntime(Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...] | None = None
     lock: str | None = None
     template: bool | None = None
+    onboot: bool | None = None
 
 
 class GuestsSection(Section, frozen=True, kw_only=True):
@@ -154,6 +155,9 @@ class Dataset(Struct, frozen=True, kw_only=True):
     snapshot_count: Count | None = None
     newest_snapshot_unix: Unix | None = None
     oldest_snapshot_unix: Unix | None = None
+    snapshot_bytes: Amount | None = None
+    quota_bytes: Amount | None = None
+    refquota_bytes: Amount | None = None
 
 
 class DatasetsSection(Section, frozen=True, kw_only=True):
@@ -179,12 +183,34 @@ class GuestDetailsSection(Section, frozen=True, kw_only=True):
     vms: tuple[GuestDetail, ...] | None = None
 
 
+class GuestBackup(Struct, frozen=True, kw_only=True):
+    """When a guest was last saved; ``failed_unix`` when the last run failed."""
+
+    vmid: Count
+    type: str | None = None
+    newest_unix: Unix | None = None
+    failed_unix: Unix | None = None
+
+
+class BackupsSection(Section, frozen=True, kw_only=True):
+    """The newest backup of each guest that has one."""
+
+    guests: tuple[GuestBackup, ...] | None = None
+
+
 class MediumPayload(Struct, frozen=True, kw_only=True):
     """What a medium sample says."""
 
     zfs_datasets: DatasetsSection | None = None
     vms_detail: GuestDetailsSection | None = None
-    backups: Section | None = None
+    backups: BackupsSection | None = None
+
+
+class Certificate(Struct, frozen=True, kw_only=True):
+    """A certificate of the host's own pages and API."""
+
+    path: str | None = None
+    ends_at: str | None = None
 
 
 class SystemSection(Section, frozen=True, kw_only=True):
@@ -198,12 +224,37 @@ class SystemSection(Section, frozen=True, kw_only=True):
     security_updates: Count | None = None
     node: str | None = None
     cluster: str | None = None
+    certificates: tuple[Certificate, ...] | None = None
+
+
+class Disk(Struct, frozen=True, kw_only=True):
+    """A physical disk with what its sensor and SMART say, as far as somebody may ask it."""
+
+    name: str
+    model: str | None = None
+    serial: str | None = None
+    size_bytes: Amount | None = None
+    temperature_celsius: float | None = None
+    smart_passed: bool | None = None
+    reallocated_sectors: Count | None = None
+    pending_sectors: Count | None = None
+    uncorrectable_sectors: Count | None = None
+    media_errors: Count | None = None
+    wear_percent: float | None = None
+    standby: bool | None = None
+
+
+class DisksSection(Section, frozen=True, kw_only=True):
+    """All physical disks of the host."""
+
+    disks: tuple[Disk, ...] | None = None
 
 
 class SlowPayload(Struct, frozen=True, kw_only=True):
     """What a slow sample says."""
 
     system_info: SystemSection | None = None
+    disks: DisksSection | None = None
 
 
 Payload = FastPayload | MediumPayload | SlowPayload

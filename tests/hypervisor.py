@@ -14,7 +14,7 @@ from typing import Any
 SAMPLES = Path(__file__).resolve().parent / "samples"
 CAPTURES = {"healthy": "02_rpool_mirror_scrubbed", "degraded": "07_offline_degraded"}
 NODE = "pve-lab"
-PROGRAMS = ("zpool", "zfs", "pvesh", "pveversion", "dpkg-query", "apt-get")
+PROGRAMS = ("zpool", "zfs", "pvesh", "pveversion", "dpkg-query", "apt-get", "smartctl")
 
 FAKE = """#!/bin/sh
 here='{folder}'
@@ -112,7 +112,7 @@ class Hypervisor:
 
     def set_datasets(self, names: list[str]) -> None:
         """Let `zfs list` print these datasets."""
-        rows = [f"{name}\tfilesystem\t1048576\t1073741824\t98304\t4096\t/{name}" for name in names]
+        rows = [f"{name}\tfilesystem\t1048576\t1073741824\t98304\t4096\t0\t0\t/{name}" for name in names]
         self._answer("zfs", "list", "\n".join(rows) + "\n")
 
     def set_guests(self, count: int) -> None:
@@ -141,6 +141,16 @@ class Hypervisor:
         parts = {"node": {"uptime": 1}, "qemu": qemu, "lxc": lxc, "storage": storages}
         cycle = {name: {"data": data, "timestamp": now} for name, data in parts.items()}
         self.write("/run/pve/metrics", json.dumps(cycle) + "\n" + json.dumps({"old": True}) + "\n")
+
+    def add_disk(self, name: str, serial: str, **files: str) -> None:
+        """Have a disk of 4 TB; `files` are further ones below its `device`, with `__` for a slash."""
+        base = f"/sys/block/{name}"
+        self.write(f"{base}/size", "7814037168\n")
+        self.write(f"{base}/queue/rotational", "1\n")
+        self.write(f"{base}/device/model", "WDC WD40EFRX-68N\n")
+        self.write(f"{base}/device/serial", serial + "\n")
+        for path, text in files.items():
+            self.write(f"{base}/device/{path.replace('__', '/')}", text)
 
     def write(self, path: str, text: str) -> Path:
         """Write a file of the recorded machine and return where it lies."""
@@ -207,11 +217,12 @@ class Hypervisor:
         capture = SAMPLES / f"zfs-{self._zfs}" / CAPTURES["healthy"]
         rows = [line.split("\t") for line in (capture / "zfs_list_Hp.txt").read_text().splitlines()]
         # The capture's columns: name, used, avail, refer, mountpoint, type, usedbysnapshots, creation.
-        datasets = ["\t".join((row[0], row[5], row[1], row[2], row[3], row[6], row[4])) for row in rows]
+        datasets = ["\t".join((row[0], row[5], row[1], row[2], row[3], row[6], "0", "-", row[4])) for row in rows]
         self._answer("zfs", "list", "\n".join(datasets) + "\n")
         snapshots = [line.split("\t") for line in (capture / "zfs_list_snap_Hp.txt").read_text().splitlines()]
         self.set_snapshots([f"{row[0]}\t{row[1]}" for row in snapshots])
         self._answer("pvesh", "out", "[]\n")
+        self._answer("smartctl", "out", "{}\n")
         self._answer("pveversion", "out", "pve-manager/8.2.4/faa83925c9641325 (running kernel: 6.8.12-4-pve)\n")
         self._answer("dpkg-query", "out", "pve-manager 8.4.1 installed\nzfsutils-linux 2.3.2-pve1 installed\n")
         self._answer(

@@ -13,7 +13,7 @@ from .sections import Section, SectionError
 from .snapshots import SnapshotFacts, SnapshotLister
 from .zfs_list import parse_zfs_list
 
-COLUMNS = "name,type,used,avail,refer,usedbysnapshots,mountpoint"
+COLUMNS = "name,type,used,avail,refer,usedbysnapshots,quota,refquota,mountpoint"
 LIST_SECONDS = 30.0
 # Listing snapshots may take one part in sixty of the time: 0.1 s every five minutes, four minutes every four hours.
 SNAPSHOT_PAUSE_FACTOR = 60.0
@@ -99,6 +99,9 @@ def read_datasets(text: str) -> list[dict[str, Any]]:
     for dataset in datasets:
         if "used_by_snapshots_bytes" in dataset:
             dataset["snapshot_bytes"] = dataset.pop("used_by_snapshots_bytes")
+        for limit in ("quota_bytes", "refquota_bytes"):
+            if not dataset.get(limit):  # 0 is no quota, and a zvol has none
+                dataset.pop(limit, None)
     return datasets
 
 

@@ -6,7 +6,7 @@ import os
 import re
 from typing import Any
 
-from . import pve, zfs
+from . import certificates, pve, zfs
 from .machine import Machine
 from .programs import ProgramError
 from .sections import Section
@@ -37,6 +37,7 @@ class SystemSection:
             "zfs_tools_version": packages.get("zfsutils-linux"),
             "node": pve.node_name(machine),
             "cluster": pve.cluster_name(machine) if pve.is_node(machine) else None,
+            "certificates": certificates.list_certificates(machine) or None,
             **self._updates.facts(),
             **restart_facts(machine, kernel, module, packages.get("zfsutils-linux")),
         }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from . import pve
 from .backups import BackupsSection
 from .datasets import DatasetsSection
+from .disks import DisksSection
 from .guest_details import GuestDetails
 from .guests import GuestsAndStorages
 from .machine import Machine
@@ -42,7 +43,7 @@ def build_tiers(machine: Machine, settings: Settings) -> dict[str, TierCollector
         "vms_detail": GuestDetails(machine, configs, guests, _api(machine, settings)).collect,
         "backups": BackupsSection(machine, guests).collect,
     }
-    slow = {"system_info": SystemSection(machine).collect}
+    slow = {"system_info": SystemSection(machine).collect, "disks": DisksSection(machine).collect}
     plans = [
         TierPlan("fast", settings.interval, fast_wait, fast),
         TierPlan("medium", settings.medium_interval, slow_wait, medium),

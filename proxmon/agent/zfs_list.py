@@ -25,6 +25,8 @@ _HEADINGS = {
     "USEDDS": "used_by_dataset_bytes",
     "USEDREFRESERV": "used_by_refreservation_bytes",
     "USEDCHILD": "used_by_children_bytes",
+    "QUOTA": "quota_bytes",
+    "REFQUOTA": "refquota_bytes",
 }
 _PROPERTIES = {
     "used": "used_bytes",
@@ -34,6 +36,8 @@ _PROPERTIES = {
     "usedbydataset": "used_by_dataset_bytes",
     "usedbyrefreservation": "used_by_refreservation_bytes",
     "usedbychildren": "used_by_children_bytes",
+    "quota": "quota_bytes",
+    "refquota": "refquota_bytes",
     "mountpoint": "mountpoint",
     "creation": "creation",
     "createtxg": "createtxg",
@@ -45,6 +49,7 @@ def _layouts(*layouts: str) -> tuple[columns.Layout, ...]:
 
 
 _DATASET_LAYOUTS = _layouts(
+    "NAME TYPE USED AVAIL REFER USEDSNAP QUOTA REFQUOTA MOUNTPOINT",  # what the agent asks for
     "NAME TYPE USED AVAIL REFER USEDSNAP MOUNTPOINT",
     "NAME AVAIL USED USEDSNAP USEDDS USEDREFRESERV USEDCHILD",  # zfs list -o space
     "NAME USED AVAIL REFER MOUNTPOINT TYPE USEDSNAP CREATION",

@@ -411,6 +411,16 @@ def test_apt_is_asked_again_only_after_something_changed(hypervisor: Hypervisor)
     assert len(hypervisor.calls("apt-get")) == 1
 
 
+def test_quotas_are_told_where_there_are_any(hypervisor: Hypervisor) -> None:
+    rows = "rpool\tfilesystem\t9\t99\t1\t2\t0\t0\t/rpool\nrpool/a\tfilesystem\t9\t99\t1\t2\t500\t300\t/a\n"
+    rows += "rpool/v\tvolume\t9\t99\t1\t2\t-\t-\t-\n"
+    (hypervisor.folder / "answers/zfs/list").write_text(rows)
+    root, limited, volume = medium(hypervisor)["zfs_datasets"]["datasets"]
+    assert (limited["quota_bytes"], limited["refquota_bytes"], limited["snapshot_bytes"]) == (500, 300, 2)
+    assert not {"quota_bytes", "refquota_bytes"} & (root.keys() | volume.keys())
+    assert (volume["type"], volume["mountpoint"]) == ("volume", None)
+
+
 def test_no_program_changes_anything(hypervisor: Hypervisor) -> None:
     for tier in tiers_of(hypervisor).values():
         tier.gather()

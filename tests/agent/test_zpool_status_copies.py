@@ -83,8 +83,8 @@ COPIES: dict[str, Callable[[str], str]] = {
     "tabs for blanks": lambda text: re.sub(r"^ +", lambda match: "\t" * len(match.group()), text, flags=re.MULTILINE),
     "line ends of two systems": lambda text: text.replace("\n", "\r\r\n"),
 }
-TEXTS = {moment: sample(moment, "zpool_status.txt") for moment in MOMENTS}
-TEXTS |= {"two pools": TWO_POOLS, "draid": DRAID, "freebsd": FREEBSD_9, "illumos": ILLUMOS}
+CAPTURED = {moment: sample(moment, "zpool_status.txt") for moment in MOMENTS}
+TEXTS = {**CAPTURED, "two pools": TWO_POOLS, "draid": DRAID, "freebsd": FREEBSD_9, "illumos": ILLUMOS}
 
 
 @pytest.mark.parametrize("copy", COPIES)
