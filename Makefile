@@ -4,10 +4,10 @@ BIN := .venv/bin
 SHELL := /bin/bash
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test check format agent bench soak screenshots clean
+.PHONY: help setup run demo test test-duckdb2 check format agent bench soak screenshots clean
 
 help: ## show this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 .venv/run.stamp: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
@@ -29,6 +29,13 @@ demo: .venv/run.stamp ## the server with a simulated fleet
 
 test: setup ## every test
 	$(BIN)/pytest -n auto --dist loadfile
+
+.venv/duckdb2/stamp: .venv/dev.stamp
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --upgrade --target .venv/duckdb2 'duckdb>=2,<3'
+	touch $@
+
+test-duckdb2: .venv/duckdb2/stamp ## the store's tests and those of SQL over HTTP, on DuckDB 2
+	PYTHONPATH=.venv/duckdb2 $(BIN)/pytest -n auto --dist loadfile tests/storage tests/contract/test_query.py
 
 check: setup ## linters, types and every test: what CI runs
 	$(BIN)/ruff check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import resource
 import threading
 import time
@@ -12,9 +13,11 @@ INTERVAL_SECONDS = 0.05
 # DuckDB's memory_limit counts its buffers; strings and lists in mid-computation are not among them.
 MAX_GROWTH_BYTES = 2**30
 # One call can ask for any amount at once (`repeat`), and no look at intervals sees that before it is too late: the
-# kernel then refuses it, DuckDB turns that into an error of the query, and the process lives.
-HEADROOM_BYTES = 2 * 2**30
-_STATM = Path("/proc/self/statm")
+# kernel then refuses it, DuckDB turns that into an error of the query, and the process lives. Twice the growth, so
+# that a query is ended before the server itself is refused memory; on a small machine, half of what it has left.
+HEADROOM_BYTES = 2 * MAX_GROWTH_BYTES
+LEAST_HEADROOM_BYTES = 512 * 2**20
+_STATM, _MEMINFO = Path("/proc/self/statm"), Path("/proc/meminfo")
 
 
 class Watched(Protocol):
@@ -38,7 +41,7 @@ class Guard:
         self._changed = threading.Condition()
         self._watched: list[Watched] = []
         self._thread: threading.Thread | None = None
-        self._resident = 0
+        self._resident, self._max_growth = 0, MAX_GROWTH_BYTES
         self._limits = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
 
     def watch(self, query: Watched) -> None:
@@ -71,9 +74,9 @@ class Guard:
                 self._changed.wait(INTERVAL_SECONDS)
 
     def _look(self, watched: list[Watched]) -> None:
-        if self._bounds_memory and _pages(1) - self._resident > MAX_GROWTH_BYTES:
+        if self._bounds_memory and _pages(1) - self._resident > self._max_growth:
             for query in watched:
-                query.stop(f"The query needed more than {MAX_GROWTH_BYTES // 2**20} MiB: ask for less at once.")
+                query.stop(f"The query needed more than {self._max_growth // 2**20} MiB: ask for less at once.")
         for query in watched:
             query.check(time.monotonic())
 
@@ -81,13 +84,22 @@ class Guard:
         if self._bounds_memory:
             self._resident = _pages(1)
             self._limits = resource.getrlimit(resource.RLIMIT_DATA)
-            limit = _pages(5) + HEADROOM_BYTES
+            headroom = headroom_bytes(_MEMINFO.read_text())
+            self._max_growth = headroom // 2
+            limit = _pages(5) + headroom
             limits = [limit, *(one for one in self._limits if one != resource.RLIM_INFINITY)]
             resource.setrlimit(resource.RLIMIT_DATA, (min(limits), self._limits[1]))
 
     def _unbound(self) -> None:
         if self._bounds_memory:
             resource.setrlimit(resource.RLIMIT_DATA, self._limits)
+
+
+def headroom_bytes(meminfo: str) -> int:
+    """Return by how much the process may grow at most while queries run, from ``/proc/meminfo`` (proc(5))."""
+    found = re.search(r"^MemAvailable: +(\d+) kB", meminfo, re.MULTILINE)
+    available = int(found[1]) * 1024 if found else 2 * HEADROOM_BYTES
+    return max(LEAST_HEADROOM_BYTES, min(HEADROOM_BYTES, available // 2))
 
 
 def _pages(column: int) -> int:

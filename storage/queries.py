@@ -70,11 +70,17 @@ class QueryAnswer:
             finally:
                 self._worked, self._working_since = self._worked + time.monotonic() - began, None
 
-    def close(self) -> None:
-        """End the query wherever it is, and let go of the moment that it sees; nothing happens when it is closed."""
+    def close(self, patience_seconds: float = -1) -> None:
+        """End the query wherever it is, and let go of the moment that it sees; nothing happens when it is closed.
+
+        With patience, a query in a single long call that does not hear of it is left to itself after that time.
+        """
         self.stop("Ask again: the query was ended.")
-        with self._lock:
-            self._end()
+        if self._lock.acquire(timeout=patience_seconds):
+            try:
+                self._end()
+            finally:
+                self._lock.release()
 
     def stop(self, reason: str) -> None:
         """Let the query end with this error; the first reason counts."""

@@ -33,6 +33,8 @@ from storage.snapshots import read_snapshot
 from storage.upkeep import Upkeep
 from storage.writer import Writer
 
+PATIENCE_SECONDS = 5.0  # a query whose single call takes longer must not keep a server from ending
+
 
 class Store:
     """Hosts, samples and hashes of tokens in one data directory.
@@ -84,7 +86,7 @@ class Store:
         self._is_closed = True
         atexit.unregister(self.close)
         for answer in list(self._answers):
-            answer.close()
+            answer.close(PATIENCE_SECONDS)
         self._writer.close()
         self._database.close()
         self._credentials.close()

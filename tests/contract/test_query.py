@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
+import sys
 import threading
 import time
 import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -197,6 +201,58 @@ def ask_without_reading(server: Server) -> socket.socket:
     opened.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
     assert opened.recv(12) == b"HTTP/1.1 200"
     return opened
+
+
+CLIENT = """
+import sys, proxmon
+for frame in proxmon.connect(sys.argv[1]).stream("SELECT i, repeat('x', 100) FROM range(100000000) t(i)"):
+    print(len(frame), flush=True)
+"""
+
+
+def test_a_client_killed_in_mid_query_leaves_the_server_as_it_was(each_server: Server) -> None:
+    for _ in range(2):
+        command = [sys.executable, "-c", CLIENT, str(each_server.data)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as client:
+            assert client.stdout is not None
+            assert int(client.stdout.readline()) > 0
+            client.kill()
+    # Both places are free again.
+    wait_until(lambda: all(status == 200 for status in ask_at_once(each_server, 2)))
+
+
+def ask_at_once(server: Server, times: int) -> list[int]:
+    """Ask so many queries at the same time and return how each was answered."""
+    slow = {"sql": "SELECT count(*) FROM range(3000) a, range(3000) b"}
+    with ThreadPoolExecutor(times) as pool:
+        return list(pool.map(lambda _: server.ask("POST", "/api/query", json=slow).status_code, range(times)))
+
+
+def wait_until(is_so: Callable[[], bool], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < deadline
+
+
+def test_every_acknowledged_sample_is_seen_within_two_seconds(each_server: Server) -> None:
+    name = f"pve-{uuid.uuid4().hex[:8]}"
+    token, fleet = each_server.add_host(name), proxmon.connect(each_server.data)
+    for sent in range(1, 6):
+        assert each_server.post(token, a_live_message()).json()["stored"] == 1
+        acknowledged_at = time.monotonic()
+        seen = fleet.sql("SELECT count(*) AS n FROM host_samples WHERE host = ?", [name])["n"].tolist()
+        assert (seen, time.monotonic() - acknowledged_at < 2) == ([sent], True)
+
+
+def test_a_large_answer_is_streamed(each_server: Server) -> None:
+    frames = proxmon.connect(each_server.data).stream("SELECT i FROM range(100000) t(i)")
+    sizes = [len(frame) for frame in frames]
+    assert (sum(sizes), max(sizes) < 10_000) == (100_000, True)
+    failing = proxmon.connect(each_server.data).stream(
+        "SELECT CASE WHEN i = 900000 THEN error('boom') END FROM range(1000000) t(i)"
+    )
+    with pytest.raises(QueryError, match="boom"):
+        list(failing)
 
 
 def test_a_cookie_asks_only_from_our_own_pages(each_server: Server) -> None:

@@ -19,6 +19,7 @@ from proxmon.errors import QueryError
 from proxmon.fleet import Host
 from storage import Store
 from storage.gate import TABLE_FUNCTIONS, check_query
+from storage.guard import headroom_bytes
 from storage.queries import CHUNK_BYTES
 from tests.builders import a_sample
 
@@ -134,6 +135,16 @@ ATTACKS = [
     "SELECT write_log('x')",
     "SELECT json_serialize_plan('SELECT 1')",
     "SELECT levenshtein(repeat('a', 1000000), repeat('b', 1000000))",
+    "SELECT reservoir_quantile(-1, 'nan'::DOUBLE)",
+    "SELECT __internal_decompress_string(1::UBIGINT)",
+    "SELECT finalize('abc'::BLOB)",
+    "SELECT current_setting('temp_directory') FROM hosts",
+    "FROM pragma_user_agent()",
+    "FROM sqlite_master",
+    "SELECT * FROM (DELETE FROM base.hosts RETURNING *)",
+    "WITH x AS (SET memory_limit = '1GB') SELECT 1",
+    "WITH x AS (CALL checkpoint()) SELECT 1",
+    "WITH x AS (ATTACH ':memory:' AS m) SELECT 1",
     "WITH x AS (UPDATE base.hosts SET host = 'evil' RETURNING *) FROM x",
     "WITH x AS (COPY hosts TO '{file}') SELECT 1",
     "FROM pg_catalog.pg_settings",
@@ -265,6 +276,27 @@ def test_with_parameters_rows_are_streamed_as_well(store: Store) -> None:
         pass
     assert first < 0.5 * (time.monotonic() - began)
     answer.close()
+
+
+@pytest.mark.parametrize(("available", "headroom"), [(64 * 2**20, 2048), (3 * 2**20, 1536), (2**18, 512)])
+def test_queries_take_at_most_half_of_what_a_small_machine_has_left(available: int, headroom: int) -> None:
+    assert headroom_bytes(f"MemTotal: 1 kB\nMemAvailable:   {available} kB\n") == headroom * 2**20
+
+
+def test_a_store_closes_although_a_query_does_not_hear(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("storage.store.PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr("storage.database.REOPEN_WAIT_SECONDS", 0.1)
+    deaf = store.query("SELECT contains(repeat('a', 1000000), repeat('a', 500000) || 'b')", seconds=60)
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(deaf.next_chunk)
+        while deaf._working_since is None:
+            pass
+        began = time.monotonic()
+        store.close()
+        closing_took = time.monotonic() - began
+        with pytest.raises(QueryError):
+            running.result()
+    assert closing_took < time.monotonic() - began
 
 
 def test_no_single_call_takes_more_memory_than_the_server_has(ask: Ask) -> None:

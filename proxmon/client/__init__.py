@@ -1,0 +1,156 @@
+"""The fleet in a notebook: DataFrames and SQL on the live store, read-only."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from proxmon.client.frames import as_frame, as_table, convert, pd, read_batches
+from proxmon.client.sources import LocalSource, Parameters, ServerSource, Source
+from proxmon.config import read_settings
+from proxmon.errors import NotFoundError, TokenError
+from proxmon.runtime import utc_now
+from proxmon.series import METRICS, SeriesKind
+
+__all__ = ["Fleet", "as_frame", "connect", "read_batches"]
+
+Moment = datetime | str | None
+
+# Where a column's values are: the first part of the tables' names, and what the values belong to.
+TABLES: dict[SeriesKind, tuple[str, str]] = {
+    SeriesKind.HOST: ("host", "''"),
+    SeriesKind.ZPOOL: ("zpool", "pool"),
+    SeriesKind.STORAGE: ("storage", "storage"),
+    SeriesKind.GUEST: ("guest", "type || '/' || vmid"),
+}
+# What follows it, the column of the moment, and what the column's name ends with.
+RESOLUTIONS: dict[str, tuple[str, str, str]] = {
+    "sample": ("_samples", "observed_at", ""),
+    "minute": ("_1m", "started_at", "_mean"),
+    "hour": ("_1h", "started_at", "_mean"),
+}
+
+
+class Fleet:
+    """A fleet to analyse: every method asks anew and returns what was acknowledged until then."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    def hosts(self, at: Moment = None) -> Any:
+        """Return a DataFrame of the hosts: host, id, status, unknown (rules), last_seen_at, agent_version."""
+        names = ["host", "id", "status", "unknown", "last_seen_at", "agent_version"]
+        return _with_times(pd.DataFrame(self._source.list_hosts(as_moment(at)), columns=names), "last_seen_at")
+
+    def status(self, at: Moment = None) -> Any:
+        """Return a Series of the status of each host, now or as of a past moment; its index is the host."""
+        return self.hosts(at).set_index("host")["status"]
+
+    def findings(self, at: Moment = None) -> Any:
+        """Return a DataFrame of every rule of every host: verdict, message, subject, value, unit, threshold."""
+        names = ["host", "rule", "verdict", "message", "subject", "value", "unit", "threshold", "observed_at"]
+        hosts = self._source.list_hosts(as_moment(at))
+        rows = [{"host": host["host"], **finding} for host in hosts for finding in host["findings"]]
+        return _with_times(pd.DataFrame(rows, columns=names), "observed_at")
+
+    def guests(self, query: str = "", at: Moment = None) -> Any:
+        """Return a DataFrame of the guests whose name, vmid or IP address contains the query."""
+        names = ["host", "vmid", "type", "name", "run_state", "ips", "macs"]
+        return pd.DataFrame(self._source.list_guests(query, as_moment(at)), columns=names)
+
+    def series(
+        self,
+        host: str,
+        column: str,
+        since: str | datetime = "24h",
+        until: Moment = None,
+        resolution: str = "sample",
+    ) -> Any:
+        """Return a DataFrame of a column over time: its index is ``observed_at`` (UTC), its columns subject and value.
+
+        ``since`` is a span before ``until`` such as ``24h`` or ``7d``, or a moment. The subject is a pool, a storage
+        or a guest such as ``qemu/100``, and empty for the host itself. ``resolution`` is ``sample``, or ``minute`` or
+        ``hour`` for means over such a span, which are kept for longer (docs/store.md); the index is then its start.
+
+        Raises:
+            NotFoundError: there is no such column or resolution.
+        """
+        if resolution not in RESOLUTIONS:
+            raise NotFoundError(f"Choose one of the resolutions {', '.join(RESOLUTIONS)}.")
+        (table, subject), (suffix, at, ending) = _table_of(column), RESOLUTIONS[resolution]
+        end = as_moment(until) or utc_now()
+        sql = (
+            f"SELECT {at} AS observed_at, {subject} AS subject, {column}{ending} AS value FROM {table}{suffix} "  # noqa: S608 - from our tables
+            f"WHERE host = ? AND {at} >= ?::TIMESTAMP AND {at} <= ?::TIMESTAMP ORDER BY observed_at, subject"
+        )
+        span = [moment.replace(tzinfo=None).isoformat() for moment in (_start(since, end), end)]
+        frame = self.sql(sql, [host, *span])
+        return frame.assign(observed_at=frame["observed_at"].dt.tz_localize("UTC")).set_index("observed_at")
+
+    def sql(self, query: str, parameters: Parameters = None, as_: str = "pandas") -> Any:
+        """Return the rows of a SQL statement on the store's views (docs/store.md), live and read-only.
+
+        ``as_`` is ``pandas``, ``arrow`` or ``polars``; ``parameters`` are the values of ``?`` or ``$name``.
+
+        Raises:
+            QueryError: the statement does more than read, is wrong, or takes too long.
+        """
+        return convert(as_table(self._source.read(query, parameters)), as_)
+
+    def stream(self, query: str, parameters: Parameters = None, as_: str = "pandas") -> Iterator[Any]:
+        """Give the rows of a SQL statement as they arrive, some thousand at a time, in the same forms as ``sql``.
+
+        All of it sees the moment at which the first rows are asked for. Raises QueryError also on the way.
+        """
+        with closing(self._source.read(query, parameters)) as batches:
+            for batch in batches:
+                if batch.num_rows:
+                    yield convert(as_table([batch]), as_)
+
+
+def connect(where: str | Path | None = None, token: str | None = None) -> Fleet:
+    """Connect to a fleet: the local data directory, another one, or a server's URL with an API token.
+
+    Without a token, PROXMON_TOKEN is used. Nothing is asked yet.
+
+    Raises:
+        TokenError: a URL without a token.
+    """
+    if where is not None and str(where).startswith(("http://", "https://")):
+        given = token or os.environ.get("PROXMON_TOKEN", "")
+        if not given:
+            raise TokenError("Give an API token: make one with `proxmon tokens add NAME` on the server.")
+        return Fleet(ServerSource(str(where), given))
+    return Fleet(LocalSource(read_settings(os.environ, data=str(where) if where is not None else None)))
+
+
+def as_moment(moment: Moment) -> datetime | None:
+    """Return a moment in UTC; one without a zone is taken as UTC."""
+    if moment is None:
+        return None
+    stamp = pd.Timestamp(moment)
+    stamp = stamp.tz_localize(UTC) if stamp.tzinfo is None else stamp.tz_convert(UTC)
+    return stamp.to_pydatetime()
+
+
+def _with_times(frame: Any, column: str) -> Any:
+    return frame.assign(**{column: pd.to_datetime(frame[column], utc=True, format="ISO8601")})
+
+
+def _start(since: str | datetime, end: datetime) -> datetime:
+    try:
+        return end - pd.Timedelta(since).to_pytimedelta()
+    except (ValueError, TypeError):
+        return as_moment(since) or end
+
+
+def _table_of(column: str) -> tuple[str, str]:
+    for kind, columns in METRICS.items():
+        if column in columns:
+            return TABLES[kind]
+    known = sorted({column for columns in METRICS.values() for column in columns})
+    raise NotFoundError(f"Choose one of the columns {', '.join(known)}, or ask with sql().")

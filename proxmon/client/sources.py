@@ -1,0 +1,174 @@
+"""Where a notebook's answers come from: a running server, a data directory, or one file."""
+
+from __future__ import annotations
+
+import json
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from datetime import datetime
+from http.client import HTTPException
+from typing import Any, Protocol
+from urllib.parse import urlencode
+
+from proxmon.answers import guest_answer, host_answer, iso
+from proxmon.board import PastBoard
+from proxmon.client.frames import CUT_OFF, Chunks, pa, read_batches
+from proxmon.config import Settings
+from proxmon.control import read_control
+from proxmon.errors import NotFoundError, ProxmonError, QueryError, TokenError
+from proxmon.guests import search_guests
+from proxmon.parts import load_part
+from proxmon.runtime import Store, utc_now
+
+TIMEOUT_SECONDS = 60
+Parameters = Sequence[object] | Mapping[str, object] | None
+Rows = list[dict[str, Any]]
+Batches = Generator[Any, None, None]  # of pyarrow.RecordBatch; closing it ends the query
+
+
+class Source(Protocol):
+    """Where the answers come from."""
+
+    def list_hosts(self, at: datetime | None) -> Rows:
+        """List the judged hosts in the form of ``GET /api/hosts``."""
+        ...
+
+    def list_guests(self, query: str, at: datetime | None) -> Rows:
+        """List the guests that match, in the form of ``GET /api/guests``."""
+        ...
+
+    def read(self, sql: str, parameters: Parameters) -> Batches:
+        """Give the pyarrow.RecordBatch of a query's rows as they arrive; the first one is there without rows too."""
+        ...
+
+
+class ServerSource:
+    """Asks a running server, on this machine or another."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self._url, self._token = url.rstrip("/"), token
+
+    def list_hosts(self, at: datetime | None) -> Rows:
+        """List the judged hosts."""
+        return self._get("/api/hosts", at=iso(at))["hosts"]
+
+    def list_guests(self, query: str, at: datetime | None) -> Rows:
+        """List the guests that match."""
+        return self._get("/api/guests", q=query, at=iso(at))["guests"]
+
+    def read(self, sql: str, parameters: Parameters) -> Batches:
+        """Give the batches of a query as they arrive."""
+        body = json.dumps({"sql": sql, "parameters": parameters}, default=str).encode()
+        with self._open("/api/query", body) as answer:
+            try:
+                yield from read_batches(answer)
+            except (pa.ArrowException, OSError, HTTPException) as error:
+                raise QueryError(CUT_OFF) from error
+
+    def _get(self, path: str, **parameters: str | None) -> Any:
+        given = {name: value for name, value in parameters.items() if value}
+        with self._open(f"{path}?{urlencode(given)}" if given else path) as answer:
+            return json.load(answer)
+
+    def _open(self, path: str, body: bytes | None = None) -> Any:
+        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
+        request = urllib.request.Request(self._url + path, data=body, headers=headers)  # noqa: S310 - the caller's own
+        try:
+            return urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS)  # noqa: S310 - as above
+        except urllib.error.HTTPError as error:
+            kind = {401: TokenError, 422: QueryError}.get(error.code, ProxmonError)
+            raise kind(_sentence(error)) from error
+        except (OSError, HTTPException) as error:
+            raise ProxmonError(f"Look at the server at {self._url}: it does not answer ({error}).") from error
+
+
+class StoreSource:
+    """Opens the store itself, for one question at a time, so that a server may start in between."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def list_hosts(self, at: datetime | None) -> Rows:
+        """List the judged hosts."""
+        board = self._board(at)
+        return [host_answer(judged, board.at) for judged in board.list_hosts()]
+
+    def list_guests(self, query: str, at: datetime | None) -> Rows:
+        """List the guests that match."""
+        return [guest_answer(guest) for guest in search_guests(self._board(at).list_hosts(), query)]
+
+    def read(self, sql: str, parameters: Parameters) -> Batches:
+        """Give the batches of a query."""
+        store = self._open()
+        try:
+            yield from read_batches(Chunks(_chunks(store, sql, parameters, self._settings.query_seconds)))
+        finally:
+            store.close()
+
+    def _board(self, at: datetime | None) -> PastBoard:
+        store = self._open()
+        try:
+            return PastBoard(store.snapshot(at or self._now(store)), self._settings.rules)
+        finally:
+            store.close()
+
+    def _now(self, store: Store) -> datetime:
+        return utc_now()
+
+    def _open(self) -> Store:
+        if not self._settings.data_directory.is_dir():
+            raise NotFoundError(f"Name a data directory that exists: {self._settings.data_directory} does not.")
+        return load_part("store").open(self._settings.data_directory)
+
+
+class LocalSource:
+    """Asks the server of a data directory when one runs, else opens the store."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def list_hosts(self, at: datetime | None) -> Rows:
+        """List the judged hosts."""
+        return self._now().list_hosts(at)
+
+    def list_guests(self, query: str, at: datetime | None) -> Rows:
+        """List the guests that match."""
+        return self._now().list_guests(query, at)
+
+    def read(self, sql: str, parameters: Parameters) -> Batches:
+        """Give the batches of a query."""
+        return self._now().read(sql, parameters)
+
+    def _now(self) -> Source:
+        running = read_control(self._settings.data_directory)
+        if running is not None and _is_alive(running.pid):
+            return ServerSource(running.url, running.token)
+        return StoreSource(self._settings)
+
+
+def _chunks(store: Store, sql: str, parameters: Parameters, seconds: float) -> Iterator[bytes]:
+    answer = store.query(sql, parameters, seconds)
+    try:
+        while chunk := answer.next_chunk():
+            yield chunk
+    finally:
+        answer.close()
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _sentence(error: urllib.error.HTTPError) -> str:
+    try:
+        return str(json.loads(error.read())["error"])
+    except (ValueError, KeyError, TypeError):
+        return f"The server answered {error.code}."
