@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence, Set
-from contextlib import nullcontext
+from collections.abc import Generator, Sequence, Set
+from contextlib import contextmanager, nullcontext
 
 import duckdb
 
@@ -45,6 +45,7 @@ class Filler:
         self._filled_at = float("-inf")
         self._is_broken, self._is_log_new, self._is_closing = False, True, False
         self._checkpoint_bytes = CHECKPOINT_WAL_BYTES
+        self._copies = self._rewrites = 0
         self._called = threading.Event()
         self.ledger = self._load()
         self._journal = Journal(directory.journal_paths)
@@ -134,9 +135,32 @@ class Filler:
             self._journal.close(is_needed=bool(self._pending))
 
     def checkpoint(self) -> None:
-        """Write the log into the file when it has grown large enough."""
-        if self._directory.wal_bytes() >= self._checkpoint_bytes:
+        """Write the log into the file when it has grown large enough, and nobody copies the file."""
+        if not self._copies and self._directory.wal_bytes() >= self._checkpoint_bytes:
             self._checkpoint()
+
+    @contextmanager
+    def file_at_rest(self) -> Generator[None, None, None]:
+        """Bring everything into the file and keep it as it is for so long, to be copied; writes go on, into the log.
+
+        Raises:
+            StoreUnavailableError: that was not possible, and what was copied is worth nothing.
+        """
+        with self.lock:
+            waiting = self._pending[-1].sample_id if self._pending else 0
+            self.fill()
+            is_filled = not self._is_broken and all(entry.sample_id > waiting for entry in self._pending[:1])
+            if not is_filled or not self._checkpoint():
+                raise self.trouble or StoreUnavailableError("The store cannot be written now: try again.")
+            expected = self._rewrites
+            self._copies += 1
+        try:
+            yield
+        finally:
+            with self.lock:
+                self._copies -= 1
+        if self._rewrites != expected:
+            raise StoreUnavailableError("The store was closed or opened anew in between: try again.")
 
     def _run(self) -> None:
         while not self._is_closing:
@@ -193,8 +217,9 @@ class Filler:
             self._directory.protect_files()
             self._is_log_new = False
 
-    def _checkpoint(self) -> None:
+    def _checkpoint(self) -> bool:
         try:
+            self._rewrites += 1
             self._database.writer().execute("CHECKPOINT")
             self._is_log_new, self._checkpoint_bytes = True, CHECKPOINT_WAL_BYTES
         except (duckdb.Error, StoreUnavailableError) as error:
@@ -202,6 +227,8 @@ class Filler:
             # Not again after each commit, only when the log has grown as much again.
             self._checkpoint_bytes = self._directory.wal_bytes() + CHECKPOINT_WAL_BYTES
             log.warning("the store could not be checkpointed: %s", first_line(error))
+            return False
+        return True
 
     def _roll_back(self, error: BaseException) -> None:
         """Leave the transaction that failed; when that fails too the file must be opened anew."""
@@ -220,6 +247,7 @@ class Filler:
         if not self._is_broken:
             return
         try:
+            self._rewrites += 1
             self._database.close()
             self._database.open()
             self._catch_up()

@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from contextlib import ExitStack, suppress
 from datetime import datetime
 from pathlib import Path
+from threading import Lock
 from typing import Any
 from weakref import WeakSet
 
@@ -15,12 +16,13 @@ from duckdb import DuckDBPyConnection
 
 from proxmon.config import RetentionSettings
 from proxmon.credentials import ApiToken, HostSecret, TokenSecret
-from proxmon.errors import StoreUnavailableError
+from proxmon.errors import ConflictError, StoreUnavailableError
 from proxmon.fleet import FleetSnapshot, Host
 from proxmon.payload import Tier
 from proxmon.samples import Appended, Sample
 from proxmon.series import SeriesRequest
 from storage.alerts import AlertTable
+from storage.backup import restore_backup
 from storage.credentials import CredentialFile
 from storage.database import Database
 from storage.directory import DataDirectory
@@ -49,6 +51,7 @@ class Store:
         self._credentials, self._writer = credentials, writer
         self.alerts = AlertTable(database, writer)
         self._is_closed = False
+        self._is_backing_up = Lock()
         self._answers: WeakSet[QueryAnswer] = WeakSet()
         # The writer would be torn out of DuckDB, which ends the process by an abort.
         atexit.register(self.close)
@@ -138,6 +141,37 @@ class Store:
     def keep_up(self, at: datetime) -> None:
         """Bring the rollups up to a moment and delete what is then too old, which otherwise happens by itself."""
         self._writer.keep_up(at)
+
+    def back_up(self) -> Path:
+        """Copy the store, its tokens and the cookie key into a new directory inside the data directory; returns it.
+
+        Everything that was acknowledged before is in it. Samples are taken in meanwhile. The caller moves it away.
+
+        Raises:
+            ConflictError: a backup is being made already.
+            StoreUnavailableError: there is no room, or the store cannot be written.
+        """
+        if not self._is_backing_up.acquire(blocking=False):
+            raise ConflictError("Wait until the backup that runs has ended.")
+        try:
+            return self._writer.back_up()
+        finally:
+            self._is_backing_up.release()
+
+    @staticmethod
+    def restore(backup: Path, directory: Path) -> int:
+        """Make a data directory of a backup and return how many hosts it has.
+
+        Raises:
+            NotFoundError: it is no backup; ConflictError: the directory is not empty.
+            StoreUnavailableError: it cannot be written or read.
+        """
+        restore_backup(backup, directory)
+        store = Store.open(directory)
+        try:
+            return len(store.snapshot().hosts)
+        finally:
+            store.close()
 
     def sizes(self) -> list[TableSize]:
         """List how much each table holds; it takes up to a second in a large store."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 import duckdb
@@ -15,6 +16,7 @@ from duckdb import DuckDBPyConnection
 
 from proxmon.errors import ProxmonError, SampleError, StoreUnavailableError
 from proxmon.samples import Appended, Sample
+from storage.backup import make_backup
 from storage.database import Database, first_line
 from storage.directory import DataDirectory
 from storage.filler import Filler, unavailable
@@ -71,6 +73,10 @@ class Writer:
         item = Task(work, lambda _: None, has_transactions=True)
         self._inbox.put(item)
         item.future.result()
+
+    def back_up(self) -> Path:
+        """Copy the store beside itself; returns where."""
+        return make_backup(self._directory, self._filler)
 
     def check(self) -> None:
         """Raise StoreUnavailableError when samples cannot be stored now."""
