@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import logging
 import math
 import re
+import secrets
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,13 +19,18 @@ from tornado.web import RequestHandler
 
 from dashboards.login import login_page
 from proxmon.auth import is_password
-from proxmon.config import Settings
-from proxmon.handlers.base import USER_COOKIE
+from proxmon.context import Monitor
+from proxmon.errors import StoreUnavailableError
+from proxmon.handlers.base import USER_COOKIE, session_of
 from proxmon.handlers.crosssite import is_own_page
-from proxmon.throttle import Throttle
+from proxmon.throttle import Throttle, visitor_at
+
+log = logging.getLogger(__name__)
 
 USER = "owner"
-SIGNED_OUT_CODE = 4401
+# Tells a browser that logged in once, so that a stranger's guesses do not hold up its owner; it opens nothing.
+BROWSER_COOKIE = "browser"
+BROWSER_DAYS = 365
 LOGIN_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; font-src 'self'; img-src 'self' data:; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
@@ -47,21 +54,20 @@ def safe_next(url: str, prefix: str = "") -> str:
 
 
 class SessionAuth(BasicAuthProvider):
-    """Knows who is logged in from the signed cookie; our own routes serve login and logout."""
+    """Knows the session from the signed cookie; our own routes serve login and logout."""
 
-    def __init__(self, session_days: float) -> None:
+    def __init__(self, monitor: Monitor) -> None:
         super().__init__()
-        self._session_days = session_days
+        self._monitor = monitor
 
     @property
     def get_user(  # pyright: ignore[reportIncompatibleMethodOverride] - Panel's own is untyped
         self,
     ) -> Callable[[RequestHandler], str | None]:
-        """Return the function that names who sent a request; None without a valid cookie."""
+        """Return the function that tells the session of a request; None when it has none that is open."""
 
         def get_user(handler: RequestHandler) -> str | None:
-            user = handler.get_signed_cookie(USER_COOKIE, max_age_days=self._session_days)
-            return user.decode() if user else None
+            return session_of(handler, self._monitor)
 
         return get_user
 
@@ -79,12 +85,12 @@ class SessionAuth(BasicAuthProvider):
 
 
 class _SiteHandler(RequestHandler):
-    settings_: Settings
+    monitor: Monitor
     throttle: Throttle
 
-    def initialize(self, settings: Settings, throttle: Throttle) -> None:
-        self.settings_, self.throttle = settings, throttle
-        self.root = settings.root
+    def initialize(self, monitor: Monitor, throttle: Throttle) -> None:
+        self.monitor, self.throttle = monitor, throttle
+        self.root = monitor.settings.root
 
     def set_default_headers(self) -> None:
         self.set_header("Cache-Control", "no-store")
@@ -98,7 +104,7 @@ class _SiteHandler(RequestHandler):
 
     def is_foreign(self) -> bool:
         """Tell whether another site made the browser send this."""
-        return is_own_page(self.request.headers, self.request.host, self.settings_.allowed_origins) is False
+        return is_own_page(self.request.headers, self.request.host, self.monitor.settings.allowed_origins) is False
 
     def cookie_flags(self) -> dict[str, Any]:
         """Return the flags of the session's cookies."""
@@ -114,32 +120,46 @@ class LoginHandler(_SiteHandler, BasicLoginHandler):
         self._show()
 
     async def post(self) -> None:  # pyright: ignore[reportIncompatibleMethodOverride] - Tornado awaits either
-        """Check the password, off the event loop; wrong ones make the address wait."""
-        address = self.request.remote_ip or ""
-        wait = math.ceil(self.throttle.wait_seconds(address))
+        """Check the password, off the event loop; wrong ones make the visitor wait."""
         if self.is_foreign():
             self._show("Log in on this page itself: another site sent that request.", 403)
-        elif wait > 0:
+            return
+        visitor, is_known = self._visitor()
+        wait = math.ceil(self.throttle.attempt(visitor, is_known=is_known))
+        if wait > 0:
             self.set_header("Retry-After", str(wait))
             self._show(f"Too many wrong passwords. Try again in {wait} s.", 429)
         elif await self._is_right():
-            self.throttle.succeeded(address)
-            self.set_current_user(USER)
+            self.throttle.succeeded(visitor)
+            await self._start_session()
             self.redirect(self._next())
         else:
-            self.throttle.failed(address)
+            self.throttle.failed(visitor)
             self._show("That is not the password.", 401)
+
+    def _visitor(self) -> tuple[str, bool]:
+        """Return who tries, and whether it is a browser that logged in before."""
+        browser = self.get_signed_cookie(BROWSER_COOKIE, max_age_days=BROWSER_DAYS)
+        if browser:
+            return f"browser {browser.decode(errors='replace')}", True
+        return visitor_at(self.request.remote_ip or ""), False
 
     async def _is_right(self) -> bool:
         password = self.get_body_argument("password", "", strip=False)
         return await asyncio.get_running_loop().run_in_executor(_argon2, self._validate, USER, password)
 
     def _validate(self, username: str, password: str) -> bool:
-        return is_password(self.settings_.password_hash, password)
+        return is_password(self.monitor.settings.password_hash, password)
 
-    def set_current_user(self, user: str) -> None:
-        """Start the session."""
-        self.set_signed_cookie(USER_COOKIE, user, expires_days=self.settings_.session_days, **self.cookie_flags())
+    async def _start_session(self) -> None:
+        before = session_of(self, self.monitor)
+        session_id, days = await self.monitor.sessions.start(), self.monitor.settings.session_days
+        self.set_signed_cookie(USER_COOKIE, session_id, expires_days=days, **self.cookie_flags())
+        if self._visitor()[1] is False:
+            name = secrets.token_urlsafe(16)
+            self.set_signed_cookie(BROWSER_COOKIE, name, expires_days=BROWSER_DAYS, **self.cookie_flags())
+        if before is not None:
+            await end_session(self.monitor, before)
 
     def _next(self) -> str:
         return safe_next(self.get_argument("next", self.root + "/"), self.root)
@@ -154,23 +174,28 @@ class LoginHandler(_SiteHandler, BasicLoginHandler):
 class LogoutHandler(_SiteHandler):
     """``/logout``: ends the session, unless another site asked for it."""
 
-    def post(self) -> None:
-        """End the session and close what it has open."""
+    async def post(self) -> None:
+        """End the session, and with it what it has open."""
         if not self.is_foreign():
+            key = session_of(self, self.monitor)
             self.clear_cookie(USER_COOKIE, path=self.root + "/")
-            self._close_sockets()
+            if key is not None:
+                await end_session(self.monitor, key)
         self.redirect(self.root + "/login")
 
     get = post
 
-    def _close_sockets(self) -> None:
-        # One user, so all pages are theirs; those of other browsers with a valid cookie come back by themselves.
-        for connection in list(getattr(self.application, "_clients", ())):
-            connection._socket.close(SIGNED_OUT_CODE, "signed out")
+
+async def end_session(monitor: Monitor, key: str) -> None:
+    """End a session; while nothing can be stored, it ends until the next restart at least."""
+    try:
+        await monitor.sessions.end(key)
+    except StoreUnavailableError as error:
+        log.warning("A logout was not stored: %s", error)
 
 
-def list_login_routes(settings: Settings) -> list[tuple[str, type[RequestHandler], dict[str, Any]]]:
+def list_login_routes(monitor: Monitor) -> list[tuple[str, type[RequestHandler], dict[str, Any]]]:
     """List the routes of login and logout."""
-    arguments = {"settings": settings, "throttle": Throttle(time.monotonic)}
-    root = settings.root
+    arguments = {"monitor": monitor, "throttle": Throttle(time.monotonic)}
+    root = monitor.settings.root
     return [(f"{root}/login", LoginHandler, arguments), (f"{root}/logout", LogoutHandler, arguments)]

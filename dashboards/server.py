@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -33,6 +33,7 @@ PAGE_POLICY = (
     "base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
 )
 PING_SECONDS = 20
+SIGNED_OUT_CODE = 4401
 ASSET_SECONDS = 365 * 86_400
 
 
@@ -77,6 +78,7 @@ class PageSocket(WSHandler):
         """Take the running monitor and Bokeh's own context."""
         super().initialize(**context)
         self.monitor = monitor
+        self._stop_watching: Callable[[], None] | None = None
 
     def check_origin(self, origin: str) -> bool:
         """Accept the page's own host, and those that PROXMON_ORIGINS names."""
@@ -89,6 +91,26 @@ class PageSocket(WSHandler):
             self.request.host,
         )
         return False
+
+    def open(self, *args: Any, **kwargs: Any) -> Any:
+        """Start the page, for as long as its session is open."""
+        opened = super().open(*args, **kwargs)
+        self._stop_watching = self.monitor.sessions.watch(str(self.current_user), self._sign_out)
+        return opened
+
+    async def on_message(self, fragment: str | bytes) -> None:
+        """Take a message, unless the session ended before it."""
+        if self.monitor.sessions.is_open(str(self.current_user)):
+            await super().on_message(fragment)
+
+    def on_close(self) -> None:
+        """Let go of the session."""
+        super().on_close()
+        if self._stop_watching is not None:
+            self._stop_watching()
+
+    def _sign_out(self) -> None:
+        self.close(SIGNED_OUT_CODE, "signed out")
 
 
 class AssetHandler(StaticFileHandler):
@@ -157,7 +179,7 @@ def _get_server(monitor: Monitor, cookie_secret: str, **server_options: Any) -> 
         cookie_secret=cookie_secret,
         cookie_path=settings.root + "/",
         prefix=settings.root,
-        auth_provider=SessionAuth(settings.session_days),
+        auth_provider=SessionAuth(monitor),
         use_xheaders=settings.trust_proxy,
         # What a page's token carries can be read in the page: it must hold neither the cookie nor other headers.
         include_headers=["Host", "User-Agent"],
@@ -178,7 +200,7 @@ def _add_routes(server: Server, monitor: Monitor) -> None:
         r".*",
         [
             *list_routes(monitor, root),
-            *list_login_routes(monitor.settings),
+            *list_login_routes(monitor),
             (rf"{root}/assets/(.*)", AssetHandler, {"path": str(assets_directory())}),
             *_page_routes(application._applications, root, monitor),
         ],

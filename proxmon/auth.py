@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
+import re
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -11,7 +13,7 @@ from typing import Generic, TypeVar
 
 import bcrypt
 from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
+from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
 
 from proxmon.credentials import TokenSecret
 from proxmon.errors import SettingsError, TokenError
@@ -20,6 +22,11 @@ from proxmon.errors import SettingsError, TokenError
 # and a thousand agents that return after a restart cost seconds instead of minutes.
 BCRYPT_ROUNDS = 6
 LOOKUP_CHARACTERS = 16
+# The PHC string format, and the lengths that programs make: a hash that was cut while it was copied has another one.
+_ARGON2 = re.compile(
+    r"\$argon2(?:id|i|d)\$v=\d+\$m=\d+,t=\d+,p=\d+\$(?P<salt>[A-Za-z0-9+/]{11,})\$(?P<hash>[A-Za-z0-9+/]+)"
+)
+HASH_BYTES = (32, 64)
 Owner = TypeVar("Owner")
 
 
@@ -129,10 +136,29 @@ def check_password_hash(password_hash: str) -> None:
         raise SettingsError(
             "Set DASHBOARD_PASSWORD_HASH to the hash of a password: run `proxmon hash-password` to make one."
         )
-    try:
-        PasswordHasher().check_needs_rehash(password_hash)
-    except InvalidHashError as error:
+    if not is_whole_hash(password_hash):
         raise SettingsError(
-            "DASHBOARD_PASSWORD_HASH is no Argon2 hash: run `proxmon hash-password` and put its output in single "
+            "DASHBOARD_PASSWORD_HASH is no whole Argon2 hash: run `proxmon hash-password` and put its output in single "
             "quotes, since it contains dollar signs."
-        ) from error
+        )
+
+
+def is_whole_hash(text: str) -> bool:
+    """Tell whether the text is an Argon2 hash that a password can be compared with; takes some ten milliseconds."""
+    found = _ARGON2.fullmatch(text)
+    if found is None or len(_decoded(found["hash"])) not in HASH_BYTES:
+        return False
+    try:
+        PasswordHasher().verify(text, "")
+    except VerifyMismatchError:
+        return True
+    except (VerificationError, InvalidHashError):
+        return False
+    return True
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except ValueError:
+        return b""

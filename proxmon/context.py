@@ -15,6 +15,7 @@ from proxmon.hosts import HostRegistry
 from proxmon.ingest import Ingest
 from proxmon.queries import Queries
 from proxmon.series import SeriesRequest
+from proxmon.sessions import Sessions
 from proxmon.tokens import TokenRegistry
 
 
@@ -36,6 +37,7 @@ class Monitor:
     hosts: HostRegistry
     alerts: AlertDesk
     tokens: TokenRegistry
+    sessions: Sessions
     ingest: Ingest
     queries: Queries
     clock: Callable[[], datetime]

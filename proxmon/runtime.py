@@ -18,6 +18,7 @@ from proxmon.hosts import HostRegistry, HostStore
 from proxmon.ingest import Ingest, SampleStore
 from proxmon.queries import Queries, QueryStore
 from proxmon.series import SeriesRequest
+from proxmon.sessions import Sessions, SessionStore
 from proxmon.tokens import TokenRegistry, TokenStore
 
 log = logging.getLogger(__name__)
@@ -25,7 +26,7 @@ log = logging.getLogger(__name__)
 TICK_SECONDS = 1.0
 
 
-class Store(HostStore, TokenStore, SampleStore, QueryStore, CheckedStore, Protocol):
+class Store(HostStore, TokenStore, SessionStore, SampleStore, QueryStore, CheckedStore, Protocol):
     """What the monitor needs of the store; every method may block."""
 
     @property
@@ -70,6 +71,7 @@ def make_monitor(store: Store, settings: Settings, clock: Callable[[], datetime]
         hosts=HostRegistry(store, board, clock),
         alerts=AlertDesk(store.alerts, board, clock),
         tokens=TokenRegistry(store, clock),
+        sessions=Sessions(store, clock, settings.session_days),
         ingest=Ingest(store, board, clock, settings.max_body_bytes),
         queries=Queries(store, settings.query_seconds),
         clock=clock,
@@ -85,5 +87,6 @@ async def keep_ticking(monitor: Monitor, seconds: float = TICK_SECONDS) -> None:
         try:
             monitor.board.tick()
             monitor.alerts.tick()
+            await monitor.sessions.expire()
         except Exception:  # the lights must go on ageing whatever one host's data does
             log.exception("A tick failed")

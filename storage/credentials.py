@@ -1,4 +1,4 @@
-"""Hashes of tokens, in a file of their own: who may read samples never sees one."""
+"""Hashes of tokens and of open sessions, in a file of their own: who may read samples never sees one."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ from pathlib import Path
 from proxmon.credentials import ApiToken, HostSecret, TokenSecret
 from proxmon.errors import ConflictError, NotFoundError, StoreUnavailableError
 
-VERSION = 1
-_SCHEMA = """
+_MIGRATIONS = (
+    """
 CREATE TABLE host_secrets (host_id INTEGER PRIMARY KEY, lookup TEXT NOT NULL, hash TEXT NOT NULL);
 CREATE TABLE api_tokens (
     name TEXT PRIMARY KEY, role TEXT NOT NULL, lookup TEXT NOT NULL, hash TEXT NOT NULL, created_at TEXT NOT NULL
 );
-PRAGMA user_version = 1;
-"""
+""",
+    "CREATE TABLE sessions (key TEXT PRIMARY KEY, expires_at TEXT NOT NULL);",
+)
+VERSION = len(_MIGRATIONS)
 
 
 class CredentialFile:
@@ -86,6 +88,22 @@ class CredentialFile:
             if connection.execute("DELETE FROM api_tokens WHERE name = ?", (name,)).rowcount == 0:
                 raise NotFoundError(f"There is no token {name}.")
 
+    def add_session(self, key: str, expires_at: datetime) -> None:
+        """Add an open session."""
+        with self._transaction() as connection:
+            connection.execute("INSERT INTO sessions VALUES (?, ?)", (key, expires_at.isoformat()))
+
+    def delete_session(self, key: str) -> None:
+        """Delete a session; nothing happens when there is none."""
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM sessions WHERE key = ?", (key,))
+
+    def list_sessions(self) -> dict[str, datetime]:
+        """Return when each session expires."""
+        with self._transaction() as connection:
+            rows = connection.execute("SELECT key, expires_at FROM sessions").fetchall()
+        return {key: datetime.fromisoformat(expires_at) for key, expires_at in rows}
+
     @contextmanager
     def _transaction(self) -> Generator[sqlite3.Connection, None, None]:
         with self._lock:
@@ -104,5 +122,5 @@ class CredentialFile:
             raise StoreUnavailableError(
                 f"The tokens have version {version} and this proxmon knows {VERSION}: install the newer proxmon again."
             )
-        if version == 0:
-            self._connection.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
+        for number in range(version, VERSION):
+            self._connection.executescript(f"BEGIN; {_MIGRATIONS[number]} PRAGMA user_version = {number + 1}; COMMIT;")

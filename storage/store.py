@@ -233,6 +233,18 @@ class Store:
         """Revoke a token of the JSON API; raises NotFoundError."""
         self._credentials.delete_api_token(name)
 
+    def add_session(self, key: str, expires_at: datetime) -> None:
+        """Add an open session of the dashboard."""
+        self._credentials.add_session(key, expires_at)
+
+    def delete_session(self, key: str) -> None:
+        """Delete a session; nothing happens when there is none."""
+        self._credentials.delete_session(key)
+
+    def list_sessions(self) -> dict[str, datetime]:
+        """Return when each session expires."""
+        return self._credentials.list_sessions()
+
     def _settle_what_can_be(self) -> None:
         # What is there can be read while nothing can be written.
         with suppress(StoreUnavailableError):

@@ -57,6 +57,12 @@ def http_status(error: BaseException) -> int:
     return error.status_code if isinstance(error, HTTPError) else 500
 
 
+def session_of(handler: RequestHandler, monitor: Monitor) -> str | None:
+    """Return the key of the open session whose cookie came with a request, or None."""
+    cookie = handler.get_signed_cookie(USER_COOKIE, max_age_days=monitor.settings.session_days)
+    return monitor.sessions.find(cookie.decode(errors="replace")) if cookie else None
+
+
 class ApiHandler(RequestHandler):
     """Answers in JSON, also its errors: ``{"error": "<one sentence that says what to do>"}``."""
 
@@ -95,14 +101,10 @@ class ApiHandler(RequestHandler):
         token = self.bearer_token()
         if token is not None:
             self._check_role(await self.monitor.tokens.authenticate(token), role)
-        elif self.login_cookie() is None:
+        elif session_of(self, self.monitor) is None:
             raise TokenError("Log in, or send an API token: make one with `proxmon tokens add NAME`.")
         elif self.request.method not in ("GET", "HEAD") and not self._is_own_page():
             raise ForbiddenError("Send this from the dashboard's own pages, or use an admin's API token.")
-
-    def login_cookie(self) -> bytes | None:
-        """Return who is logged in, or None."""
-        return self.get_signed_cookie(USER_COOKIE, max_age_days=self.monitor.settings.session_days)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Answer an error with one sentence that says what to do."""

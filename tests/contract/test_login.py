@@ -7,6 +7,7 @@ import os
 import re
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,6 +15,7 @@ import pytest
 import requests
 
 from dashboards.auth import cookie_secret, safe_next
+from dashboards.server import SIGNED_OUT_CODE
 from tests.servers import Server
 
 PAGES = ("/", "/hosts/pve-01", "/vms", "/admin/hosts")
@@ -28,8 +30,8 @@ def log_in(server: Server, password: str, **options: object) -> requests.Respons
     return requests.post(server.url + "/login", data=data, allow_redirects=False, timeout=30, **options)  # pyright: ignore
 
 
-def shake_hands(server: Server, path: str, **headers: str) -> str:
-    """Ask for a websocket and return the status line of the answer."""
+def open_socket(server: Server, path: str, **headers: str) -> socket.socket:
+    """Ask for a websocket and return the connection on which the answer comes."""
     netloc = urlsplit(server.url).netloc
     host, port = netloc.split(":")
     key = base64.b64encode(os.urandom(16)).decode()
@@ -40,11 +42,24 @@ def shake_hands(server: Server, path: str, **headers: str) -> str:
         "Connection: Upgrade",
         "Sec-WebSocket-Version: 13",
         f"Sec-WebSocket-Key: {key}",
-        "Sec-WebSocket-Protocol: bokeh, token",
+        f"Sec-WebSocket-Protocol: bokeh, {page_token(server, path, headers)}",
         *(f"{name}: {value}" for name, value in headers.items()),
     ]
-    with socket.create_connection((host, int(port)), timeout=30) as connection:
-        connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
+    connection = socket.create_connection((host, int(port)), timeout=30)
+    connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
+    return connection
+
+
+def page_token(server: Server, path: str, headers: dict[str, str]) -> str:
+    """Return the token that a page carries for its websocket; any word where there is no page."""
+    page = get(server, path + "/", headers={"Cookie": headers.get("Cookie", "")}).text
+    found = re.search(r'"token":"([\w-]+)', page)
+    return found[1] if found else "token"
+
+
+def shake_hands(server: Server, path: str, **headers: str) -> str:
+    """Ask for a websocket and return the status line of the answer."""
+    with open_socket(server, path, **headers) as connection:
         return connection.recv(1000).decode(errors="replace").splitlines()[0]
 
 
@@ -112,6 +127,21 @@ def test_repeated_failures_wait_and_others_do_not(throttled_server: Server) -> N
     assert log_in(throttled_server, throttled_server.password).status_code == 429
 
 
+def test_attempts_at_the_same_time_gain_nothing(throttled_server: Server) -> None:
+    with ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(lambda _: log_in(throttled_server, "wrong").status_code, range(20)))
+    assert set(answers) == {401, 429}
+    assert answers.count(401) <= 7  # five are free; a slow machine takes long enough for the next ones to be due
+
+
+def test_a_browser_that_logged_in_before_is_not_held_up_by_a_stranger(throttled_server: Server) -> None:
+    session = throttled_server.log_in()
+    assert [log_in(throttled_server, "wrong").status_code for _ in range(6)][-1] == 429
+    session.post(throttled_server.url + "/logout", timeout=30)
+    answer = log_in(throttled_server, throttled_server.password, cookies=session.cookies)
+    assert answer.status_code == 302
+
+
 def test_a_login_that_another_site_sends_is_refused(each_server: Server) -> None:
     for headers in ({"Origin": "http://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
         assert log_in(each_server, each_server.password, headers=headers).status_code == 403
@@ -126,6 +156,56 @@ def test_signing_out_is_only_for_our_own_pages(each_server: Server) -> None:
     assert answer.status_code == 302
     assert session.cookies.get("user") is None
     assert session.get(each_server.url + "/", allow_redirects=False, timeout=30).status_code == 302
+
+
+def test_signing_out_ends_the_session_on_the_server(throttled_server: Server) -> None:
+    one, other = throttled_server.log_in(), throttled_server.log_in()
+    stolen = {"user": one.cookies.get("user") or ""}
+    origin = {"Origin": throttled_server.url, "Cookie": f"user={stolen['user']}"}
+    with open_socket(throttled_server, "", **origin) as connection:
+        assert b" 101 " in connection.recv(1000)
+        one.post(throttled_server.url + "/logout", timeout=30)
+        assert close_code(connection) == SIGNED_OUT_CODE
+    for _ in range(2):
+        assert get(throttled_server, "/", cookies=stolen).status_code == 302
+        assert get(throttled_server, "/api/hosts", cookies=stolen).status_code == 401
+        assert " 403 " in shake_hands(throttled_server, "", **origin)
+        assert other.get(throttled_server.url + "/", allow_redirects=False, timeout=30).status_code == 200
+        throttled_server.stop()
+        throttled_server.start()
+
+
+def close_code(connection: socket.socket) -> int:
+    """Return the code of the close frame that the server sends, after whatever else it sends."""
+    received = b""
+    while True:
+        chunk = connection.recv(65_536)
+        assert chunk, "the connection ended without a close frame"
+        received += chunk
+        at = received.rfind(b"\x88")  # a final frame, of kind close
+        if at >= 0 and received[at + 4 :].startswith(b"signed out"):
+            return int.from_bytes(received[at + 2 : at + 4])
+
+
+def test_a_new_login_ends_the_session_that_the_browser_had(each_server: Server) -> None:
+    session = each_server.log_in()
+    before = {"user": session.cookies.get("user") or ""}
+    session.post(each_server.url + "/login", data={"password": each_server.password}, timeout=30)
+    assert session.cookies.get("user") != before["user"]
+    assert get(each_server, "/", cookies=before).status_code == 302
+
+
+def test_a_session_ends_with_its_time(tmp_path: Path) -> None:
+    server = Server(tmp_path / "data", environment={"PROXMON_SESSION_DAYS": str(2 / 86_400)}).start()
+    try:
+        session = server.log_in()
+        origin = {"Origin": server.url, "Cookie": f"user={session.cookies.get('user')}"}
+        with open_socket(server, "", **origin) as connection:
+            assert close_code(connection) == SIGNED_OUT_CODE
+        cookies = {"user": origin["Cookie"].removeprefix("user=")}
+        assert get(server, "/", cookies=cookies).status_code == 302
+    finally:
+        server.stop()
 
 
 def test_a_new_password_ends_every_session(throttled_server: Server) -> None:

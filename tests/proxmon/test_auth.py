@@ -88,3 +88,13 @@ def test_a_password_is_checked_against_its_argon2_hash() -> None:
 def test_a_hash_that_is_none_says_what_to_do(text: str, says: str) -> None:
     with pytest.raises(SettingsError, match=says):
         check_password_hash(text)
+
+
+def test_a_hash_that_was_cut_or_changed_while_it_was_copied_is_refused() -> None:
+    whole = hash_password("correct horse")
+    check_password_hash(whole)
+    broken = [whole[:length] for length in range(10, len(whole))]
+    broken += [whole + "A", whole.replace("$v=19", ""), whole.replace("m=65536", "m=1"), f"'{whole}'", whole + "\n"]
+    for text in broken:
+        with pytest.raises(SettingsError, match="hash-password"):
+            check_password_hash(text)

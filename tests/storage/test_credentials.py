@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from proxmon.credentials import ApiToken, HostSecret, TokenSecret
 from proxmon.errors import ConflictError, NotFoundError, StoreUnavailableError
 from proxmon.fleet import Host
 from storage import Store
-from storage.credentials import CredentialFile
+from storage.credentials import _MIGRATIONS, CredentialFile
 from tests.builders import NOW
 from tests.storage.conftest import SECRET
 
@@ -80,3 +81,24 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / "secrets.sqlite").write_text("not a database" * 100)
     with pytest.raises(StoreUnavailableError, match=r"secrets\.sqlite"):
         CredentialFile(tmp_path / "secrets.sqlite")
+
+
+def test_sessions_are_kept_until_they_are_deleted(store: Store, directory: Path) -> None:
+    store.add_session("key", NOW)
+    store.close()
+    again = Store.open(directory)
+    assert again.list_sessions() == {"key": NOW}
+    again.delete_session("key")
+    again.delete_session("key")
+    assert again.list_sessions() == {}
+    again.close()
+
+
+def test_a_file_from_before_sessions_is_migrated(tmp_path: Path) -> None:
+    path = tmp_path / "secrets.sqlite"
+    connection = sqlite3.connect(path)
+    connection.executescript(f"{_MIGRATIONS[0]} PRAGMA user_version = 1;")
+    connection.close()
+    file = CredentialFile(path)
+    assert file.list_sessions() == {}
+    file.close()
