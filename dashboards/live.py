@@ -13,6 +13,7 @@ from markupsafe import Markup
 from panel.io.document import unlocked
 from panel.io.state import set_curdoc
 
+from dashboards.alert_rows import alert_counts
 from dashboards.components import Channel, Message
 from dashboards.formats import clock_text, unix
 from dashboards.newest import Newest
@@ -91,16 +92,21 @@ class Page(pn.viewable.Viewer):
 
     async def _start(self) -> None:
         if self.at is not None and self.board is None:
-            await self._load(self.at)
+            await self.load(self.at)
         if self._unsubscribe is None and not self._is_over:
             self._unsubscribe = self.monitor.bus.subscribe(self._push)
         self._push(None)
 
-    async def _load(self, at: datetime) -> None:
+    async def load(self, at: datetime) -> None:
+        """Load what the page shows of a past moment."""
         try:
             self.board = await self.monitor.past(at)
         except ProxmonError as error:
-            self._send([{"to": "notice", "text": str(error), "kind": "critical"}])
+            self.tell(str(error))
+
+    def tell(self, sentence: str) -> None:
+        """Show a sentence about what went wrong above the page."""
+        self._send([{"to": "notice", "text": sentence, "kind": "critical"}])
 
     async def _received(self, event: Any) -> None:
         if not isinstance(event.data, dict):
@@ -117,7 +123,13 @@ class Page(pn.viewable.Viewer):
 
     def _push(self, changes: Changes | None) -> None:
         is_still = self.at is not None and changes is not None
-        self._send([*self._beat(changes), *(() if is_still or self.board is None else self.refresh(changes))])
+        news = () if is_still or self.board is None else self.refresh(changes)
+        self._send([*self._beat(changes), *self._count_alerts(changes), *news])
+
+    def _count_alerts(self, changes: Changes | None) -> Iterator[Message]:
+        """Give the header's counts when they may have changed; a page of the past shows those of now as well."""
+        if changes is None or changes.is_alerts_changed:
+            yield {"to": "alert-count", **alert_counts(self.monitor)}
 
     def _beat(self, changes: Changes | None) -> Iterator[Message]:
         now = unix(self.monitor.clock()) or 0.0

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 import panel as pn
 
 from dashboards.admin import AdminPage
+from dashboards.alerts import AlertsPage
 from dashboards.guests import GuestsPage
 from dashboards.host import HostPage
 from dashboards.live import Page, argument, read_moment
@@ -42,6 +43,11 @@ def guests(monitor: Monitor) -> pn.Template:
     return _page(GuestsPage, monitor, query=argument("q"))
 
 
+def alerts(monitor: Monitor) -> pn.Template:
+    """Return the alerts."""
+    return _page(AlertsPage, monitor)
+
+
 def admin(monitor: Monitor) -> pn.Template:
     """Return the administration of hosts, which has no past."""
     return page_template(AdminPage(monitor=monitor))
@@ -56,6 +62,7 @@ PAGES: tuple[PageSpec, ...] = (
     PageSpec("/", f"Overview · {NAME}", overview),
     PageSpec("/hosts/{name}", f"Host · {NAME}", host),
     PageSpec("/vms", f"Guests · {NAME}", guests),
+    PageSpec("/alerts", f"Alerts · {NAME}", alerts),
     PageSpec("/admin/hosts", f"Manage hosts · {NAME}", admin),
 )
 

@@ -8,13 +8,19 @@ from urllib.parse import quote
 import panel as pn
 from markupsafe import Markup
 
+from dashboards.alert_rows import alert_counts
 from dashboards.formats import clock_text, duration, unix
 from dashboards.live import Page, document_notice
 from dashboards.static import STYLES, asset_url, import_map
 from dashboards.templating import render
 
 NAME = "proxmon"
-NAV = (("/", "Overview", "grid"), ("/vms", "Guests", "guest"), ("/admin/hosts", "Manage hosts", "host"))
+NAV = (
+    ("/", "Overview", "grid"),
+    ("/alerts", "Alerts", "bell"),
+    ("/vms", "Guests", "guest"),
+    ("/admin/hosts", "Manage hosts", "host"),
+)
 
 # Panel's own page skeleton, with our head and our frame; the texts were escaped when they were rendered.
 SKELETON = """{% extends base %}
@@ -69,6 +75,7 @@ def frame_context(page: Page) -> dict[str, Any]:
         "suffix": "" if at is None else f"?at={quote(f'{at:%Y-%m-%dT%H:%M:%SZ}')}",
         "live_address": prefix + page.crumbs[-1][0],
         "has_past": page.has_past,
+        "alert_counts": alert_counts(page.monitor),
         "past": "" if at is None else clock_text(at),
         "past_ago": "" if at is None else duration((now - at).total_seconds()),
         "past_unix": unix(at),

@@ -17,6 +17,7 @@ STYLES = (
     "cards.css",
     "tables.css",
     "host.css",
+    "alerts.css",
     "admin.css",
     "travel.css",
     "uplot.css",

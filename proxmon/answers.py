@@ -7,6 +7,8 @@ from typing import Any
 
 from msgspec import Raw
 
+from proxmon.alerts.model import AlertEvent
+from proxmon.alerts.records import AlertRecord
 from proxmon.auth import IssuedToken
 from proxmon.board import JudgedHost
 from proxmon.credentials import ApiToken
@@ -87,6 +89,47 @@ def issued_answer(issued: IssuedToken) -> dict[str, Any]:
 def token_answer(token: ApiToken) -> dict[str, Any]:
     """Return what is known of an API token; the token itself is not."""
     return {"name": token.name, "role": token.role, "created_at": iso(token.created_at)}
+
+
+def alert_answer(record: AlertRecord, host: str | None, now: datetime) -> dict[str, Any]:
+    """Return an alert with all of its moments; ``host`` is null for one about the server or a deleted host."""
+    newest, known = record.newest, record.acknowledged
+    return {
+        "id": record.id,
+        "host": host,
+        "host_id": record.host_id,
+        "state": record.state(now),
+        "severity": record.severity,
+        "worst_severity": record.worst,
+        "rule": newest.rule,
+        "cause": newest.cause,
+        "subject": newest.subject,
+        "message": newest.message,
+        "value": newest.value,
+        "unit": newest.unit,
+        "threshold": newest.threshold,
+        "clears_when": newest.clears_when,
+        "began_at": iso(record.began_at),
+        "opened_at": iso(record.opened_at),
+        "closed_at": iso(record.closed_at),
+        "flapping": record.is_flapping,
+        "acknowledged": known
+        and {"by": known.by, "at": iso(known.at), "reason": known.reason, "until": iso(known.until)},
+        "events": [event_answer(event) for event in record.events],
+    }
+
+
+def event_answer(event: AlertEvent) -> dict[str, Any]:
+    """Return one moment of an alert."""
+    return {
+        "at": iso(event.happened_at),
+        "kind": event.kind,
+        "severity": event.severity,
+        "message": event.message,
+        "value": event.value,
+        "by": event.actor,
+        "detail": event.detail,
+    }
 
 
 def _detail_answer(detail: Detail) -> dict[str, Any]:

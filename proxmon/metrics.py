@@ -8,6 +8,7 @@ from prometheus_client import ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector, CollectorRegistry
 
+from proxmon.alerts.records import AlertCounts
 from proxmon.board import Board, JudgedHost
 from proxmon.findings import Status, Verdict
 from proxmon.ingest import Ingest
@@ -26,10 +27,10 @@ HOST_GAUGES = (
 )
 
 
-def metrics_text(board: Board, ingest: Ingest) -> bytes:
+def metrics_text(board: Board, ingest: Ingest, alerts: AlertCounts) -> bytes:
     """Return all metrics in Prometheus' text form."""
     registry = CollectorRegistry()
-    registry.register(FleetCollector(board, ingest))
+    registry.register(FleetCollector(board, ingest, alerts))
     ProcessCollector(registry=registry)
     return generate_latest(registry)
 
@@ -37,8 +38,8 @@ def metrics_text(board: Board, ingest: Ingest) -> bytes:
 class FleetCollector(Collector):
     """Reads the board and the ingest's counters once for a scrape."""
 
-    def __init__(self, board: Board, ingest: Ingest) -> None:
-        self._board, self._ingest = board, ingest
+    def __init__(self, board: Board, ingest: Ingest, alerts: AlertCounts) -> None:
+        self._board, self._ingest, self._alerts = board, ingest, alerts
 
     def collect(self) -> Iterator[Metric]:
         """Give every metric with its samples."""
@@ -46,7 +47,14 @@ class FleetCollector(Collector):
         yield from _status_metrics(hosts)
         yield from _host_metrics(hosts)
         yield from _zpool_metrics(hosts)
+        yield from self._alert_metrics()
         yield from self._ingest_metrics()
+
+    def _alert_metrics(self) -> Iterator[Metric]:
+        alerts = GaugeMetricFamily("proxmon_alerts", "Alerts that are not over.", labels=["severity", "state"])
+        for (severity, state), count in self._alerts.items():
+            alerts.add_metric([severity, state], count)
+        yield alerts
 
     def _ingest_metrics(self) -> Iterator[Metric]:
         stored = CounterMetricFamily("proxmon_samples", "Samples received since the start.", labels=["outcome"])

@@ -58,6 +58,6 @@ def test_the_changelog_has_a_place_for_what_is_new() -> None:
 def test_every_metric_is_explained() -> None:
     board = Board(Fleet([a_snapshot()]), RuleSettings(), Bus(), lambda: NOW)
     store = cast("SampleStore", None)
-    for metric in FleetCollector(board, Ingest(store, board, lambda: NOW, 1)).collect():
+    for metric in FleetCollector(board, Ingest(store, board, lambda: NOW, 1), {}).collect():
         name = f"{metric.name}_total" if metric.type == "counter" else metric.name
         assert f"`{name}`" in DOCS["metrics.md"]

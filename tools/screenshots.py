@@ -26,7 +26,14 @@ README = (
     ("host-dark", "/hosts/{worst}", "dark", DESKTOP),
     ("guests-light", "/vms?q=10.", "light", DESKTOP),
 )
-PATHS = {"overview": "/", "host": "/hosts/{worst}", "guests": "/vms", "admin": "/admin/hosts", "login": "/login"}
+PATHS = {
+    "overview": "/",
+    "host": "/hosts/{worst}",
+    "alerts": "/alerts",
+    "guests": "/vms",
+    "admin": "/admin/hosts",
+    "login": "/login",
+}
 
 
 def main() -> None:

@@ -110,7 +110,6 @@ class Grid {
     setText(this.sub, this.isLoading ? "Looking that moment up…" : sentence(entries, counts));
     this.group.hidden = this.field.hidden = entries.length === 0;
     this.showEmpty(entries.length, shown);
-    showTitle(counts);
   }
 
   showEmpty(all, shown) {
@@ -167,11 +166,4 @@ function sentence(entries, counts) {
 
 function sum(entries, field) {
   return entries.reduce((total, { card }) => total + (card[field] ?? 0), 0);
-}
-
-// A tab in the background says as well that something is wrong.
-function showTitle(counts) {
-  const plain = document.title.replace(/^\(.*?\) /, "");
-  const troubled = counts.critical ? `${counts.critical} critical` : counts.warning ? `${counts.warning} warning` : "";
-  document.title = troubled ? `(${troubled}) ${plain}` : plain;
 }

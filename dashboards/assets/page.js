@@ -1,4 +1,5 @@
 // Brings the parts of a page to life, gives them the server's messages, and lets them send their own.
+import { startAlertCount } from "./alert-count.js";
 import { startClock } from "./clock.js";
 import { el } from "./dom.js";
 import { startLink } from "./link.js";
@@ -56,6 +57,7 @@ function focusSearch(event) {
 
 startClock();
 receivers.set("link", startLink());
+receivers.set("alert-count", startAlertCount());
 receivers.set("notice", showNotice);
 receivers.set("leave", (message) => location.assign(document.getElementById("shell").dataset.prefix + message.address));
 document.querySelector("[data-action=theme]").addEventListener("click", switchTheme);

@@ -12,7 +12,7 @@ from typing import Protocol
 from proxmon.alerts.engine import AlertEngine
 from proxmon.alerts.model import AlertEvent, EventKind, event_of
 from proxmon.alerts.policy import Policies, default_policies
-from proxmon.alerts.records import AlertRecord, fold, follow, revive
+from proxmon.alerts.records import AlertCounts, AlertRecord, count_alerts, fold, follow, revive
 from proxmon.board import Board, JudgedHost
 from proxmon.bus import Changes
 from proxmon.errors import StoreUnavailableError
@@ -69,6 +69,10 @@ class AlertDesk:
         """List the alerts that ended within the last 30 days, the newest first."""
         closed = [record for record in self._records.values() if record.closed_at is not None]
         return sorted(closed, key=lambda record: (record.closed_at, record.id), reverse=True)
+
+    def counts(self) -> AlertCounts:
+        """Return how many alerts are not over."""
+        return count_alerts(self._records.values(), self._clock())
 
     def find(self, alert_id: int) -> AlertRecord | None:
         """Return the alert with that id, or None."""

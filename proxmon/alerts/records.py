@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from proxmon.alerts.model import RANKS, Alert, AlertEvent, EventKind, Observation, Severity
 from proxmon.findings import Verdict
+
+# How many alerts are not over, by severity and by ``open`` or ``acknowledged``.
+AlertCounts = Mapping[tuple[Severity, str], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,15 @@ class AlertRecord:
     def state(self, now: datetime) -> str:
         """Return ``open``, ``acknowledged`` or ``closed``."""
         return ("acknowledged" if self.is_acknowledged(now) else "open") if self.is_open else "closed"
+
+
+def count_alerts(records: Iterable[AlertRecord], now: datetime) -> AlertCounts:
+    """Return how many alerts are not over; every severity and state has a number."""
+    counts = {(severity, state): 0 for severity in Severity for state in ("open", "acknowledged")}
+    for record in records:
+        if record.is_open:
+            counts[record.severity, record.state(now)] += 1
+    return counts
 
 
 def fold(events: Iterable[AlertEvent]) -> dict[int, AlertRecord]:

@@ -18,6 +18,7 @@ class MetricsHandler(ApiHandler):
 
     async def get(self) -> None:
         """Answer all metrics."""
-        text = await asyncio.to_thread(metrics_text, self.monitor.board, self.monitor.ingest)
+        counts = self.monitor.alerts.counts()
+        text = await asyncio.to_thread(metrics_text, self.monitor.board, self.monitor.ingest, counts)
         self.set_header("Content-Type", CONTENT_TYPE)
         self.finish(text)

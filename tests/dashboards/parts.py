@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from dashboards.newest import Newest
+from proxmon.alerts.desk import AlertDesk
 from proxmon.board import Board, JudgedHost, PastBoard
 from proxmon.bus import Bus
 from proxmon.config import RuleSettings, Settings
@@ -16,6 +17,7 @@ from proxmon.fleet import Fleet, FleetSnapshot, HostSnapshot
 from proxmon.series import METRICS, SeriesRequest
 from proxmon.status import evaluate
 from tests.builders import NOW, a_snapshot
+from tests.proxmon.test_alert_desk import Memory
 
 RULES = RuleSettings()
 
@@ -42,8 +44,9 @@ def a_monitor(*hosts: HostSnapshot, now: datetime = NOW) -> Any:
     async def series(request: SeriesRequest) -> pd.DataFrame:
         return a_frame(request)
 
+    desk = AlertDesk(Memory(), board, lambda: now)
     return SimpleNamespace(
-        settings=Settings(), board=board, bus=bus, clock=lambda: now, past=past, hosts=None, series=series
+        settings=Settings(), alerts=desk, board=board, bus=bus, clock=lambda: now, past=past, hosts=None, series=series
     )
 
 

@@ -222,7 +222,7 @@ def test_only_pages_with_a_past_let_one_pick_a_moment() -> None:
 
 
 def test_the_pages_have_the_contract_s_paths() -> None:
-    assert [page.path for page in PAGES] == ["/", "/hosts/{name}", "/vms", "/admin/hosts"]
+    assert [page.path for page in PAGES] == ["/", "/hosts/{name}", "/vms", "/alerts", "/admin/hosts"]
 
 
 def test_the_login_page_escapes_what_it_is_given() -> None:

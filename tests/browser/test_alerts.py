@@ -1,0 +1,67 @@
+"""The page of alerts in a real browser."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import PHONE
+from tests.browser.test_pages import send
+from tests.builders import a_pool
+from tests.servers import Server
+
+OpenPage = Callable[..., Page]
+BROKEN = {"zfs_pools": {"pools": [a_pool(health="DEGRADED")]}}
+
+
+def break_pool(server: Server, token: str) -> None:
+    for _ in range(3):
+        send(server, token, **BROKEN)
+
+
+def test_an_alert_appears_by_itself_in_list_header_and_tab(own_server: Server, open_page: OpenPage) -> None:
+    token = own_server.add_host("pve-01")
+    page = open_page("/alerts", on=own_server)
+    expect(page.get_by_role("heading", name="All quiet")).to_be_visible()
+    expect(page.locator("[data-role=alert-count]")).to_contain_text("No alerts")
+    break_pool(own_server, token)
+    alert = page.locator("[data-role=alert][data-host='pve-01']")
+    expect(alert).to_contain_text("rpool is DEGRADED")
+    expect(page.locator("[data-role=alert-count] b").first).to_have_text("1")
+    expect(page).to_have_title(re.compile(r"^\(1 critical\) Alerts"))
+    alert.locator("summary").click()
+    expect(alert.get_by_text("critical unless ONLINE")).to_be_visible()
+    expect(alert.locator(".moments li")).to_have_count(1)
+    alert.get_by_role("link", name="Open pve-01").click()
+    expect(page).to_have_url(re.compile("/hosts/pve-01"))
+
+
+def test_filters_stay_in_the_address(server: Server, open_page: OpenPage, fresh: tuple[str, str]) -> None:
+    name, token = fresh
+    break_pool(server, token)
+    page = open_page("/alerts")
+    alert = page.locator(f"[data-role=alert][data-host='{name}']")
+    expect(alert).to_be_visible()
+    page.get_by_role("button", name="Warning").click()
+    expect(alert).to_be_hidden()
+    expect(page).to_have_url(re.compile("severity=warning"))
+    page.get_by_role("button", name="Warning").click()
+    page.get_by_role("searchbox").fill(name)
+    expect(page.locator("[data-role=alert]")).to_have_count(1)
+    page.reload()
+    expect(page.locator("[data-role=alert]")).to_have_count(1)
+    page.get_by_role("button", name="Ended").click()
+    expect(alert).to_be_hidden()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_fits_a_phone(server: Server, open_page: OpenPage, fresh: tuple[str, str], scheme: str) -> None:
+    break_pool(server, fresh[1])
+    page = open_page("/alerts", viewport=PHONE, color_scheme=scheme)
+    alert = page.locator(f"[data-role=alert][data-host='{fresh[0]}']")
+    alert.locator("summary").click()
+    expect(alert.locator(".moments")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -1,0 +1,99 @@
+"""The page of alerts without a browser: its rows, what a change sends, and the header's counts."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from dashboards.alert_rows import alert_counts, alert_row, measured
+from dashboards.alerts import AlertsPage
+from dashboards.overview import OverviewPage
+from proxmon.alerts.model import AlertEvent, EventKind, Severity
+from proxmon.alerts.records import follow
+from proxmon.bus import Changes
+from tests.builders import NOW, a_fast_payload, a_host, a_pool, a_sample, a_snapshot
+from tests.dashboards.parts import a_monitor
+
+BROKEN = a_fast_payload(zfs_pools={"pools": [a_pool(health="DEGRADED")]})
+OPENED = AlertEvent(
+    alert_id=7,
+    host_id=1,
+    happened_at=NOW,
+    kind=EventKind.OPENED,
+    severity=Severity.WARNING,
+    cause="zpool_capacity",
+    rule="zpool_capacity",
+    subject="tank",
+    message="tank is 85 % full",
+    value=85.0,
+    unit="%",
+    threshold="warning from 80 %",
+    clears_when="Delete `data`.",
+    began_at=NOW - timedelta(minutes=1),
+)
+
+
+@pytest.fixture
+def monitor() -> Any:
+    made = a_monitor(a_snapshot(host=a_host(name="pve-01")))
+    for seconds in (10, 20, 30):
+        at = NOW + timedelta(seconds=seconds)
+        made.board.accept(1, [a_sample(payload=BROKEN, collected_at=at)], at)
+    return made
+
+
+def test_a_row_tells_what_where_since_when_value_and_threshold() -> None:
+    row = alert_row(follow(None, OPENED), "pve-01", NOW)
+    assert (row["host"], row["message"], row["measured"]) == ("pve-01", "tank is 85 % full", "85 %")
+    assert (row["threshold"], row["clears_when"], row["state"]) == ("warning from 80 %", "Delete `data`.", "open")
+    assert row["began"] < row["opened"]
+    assert [event["title"] for event in row["events"]] == ["Opened"]
+
+
+def test_a_deleted_host_s_alert_leads_nowhere() -> None:
+    row = alert_row(follow(None, OPENED), None, NOW)
+    assert (row["host"], row["is_linked"]) == ("", False)
+
+
+def test_words_are_measured_as_they_are() -> None:
+    assert measured(replace(OPENED, value="DEGRADED", unit="")) == "DEGRADED"
+    assert measured(replace(OPENED, rule="offline", value=300.0)) == ""
+
+
+def test_the_page_shows_the_open_alert_and_sends_what_changes(monitor: Any) -> None:
+    page = AlertsPage(monitor=monitor)
+    (row,) = page.context()["alerts"].state["rows"]  # pyright: ignore[reportAttributeAccessIssue]
+    assert (row["host"], row["label"], row["state"]) == ("pve-01", "Zpool health", "open")
+    assert list(page.refresh(Changes(frozenset({1})))) == []
+    for seconds in range(40, 200, 10):
+        at = NOW + timedelta(seconds=seconds)
+        monitor.board.accept(1, [a_sample(collected_at=at)], at)
+    (message,) = page.refresh(Changes(is_alerts_changed=True))
+    assert message["put"][0]["state"] == "closed"
+    assert "message" not in message["put"][0]
+
+
+def test_every_page_counts_the_alerts_that_wait(monitor: Any) -> None:
+    counts = alert_counts(monitor)
+    assert (counts["critical"], counts["warning"]) == (1, 0)
+    assert counts["newest"] == [{"id": 1, "severity": "critical", "host": "pve-01", "message": "rpool is DEGRADED"}]
+    page = OverviewPage(monitor=monitor)
+    assert [one["to"] for one in page._count_alerts(Changes(is_tick=True))] == []
+    assert [one["to"] for one in page._count_alerts(Changes(is_alerts_changed=True))] == ["alert-count"]
+
+
+def test_a_past_page_shows_the_alerts_of_then(monitor: Any) -> None:
+    async def load() -> AlertsPage:
+        await monitor.alerts.stored()
+        page = AlertsPage(monitor=monitor, at=NOW + timedelta(seconds=25))
+        await page.load(NOW + timedelta(seconds=25))
+        return page
+
+    monitor.alerts._store.add_events(monitor.alerts._unstored)
+    page = asyncio.run(load())
+    (message,) = page.refresh(None)
+    assert message["put"][0]["state"] == "open"
