@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -18,11 +19,12 @@ from proxmon.context import Monitor
 from proxmon.demo.feeder import POSTS_PER_SECOND, demo_intervals, feed_demo
 from proxmon.demo.names import host_name
 from proxmon.demo.posting import post_json
+from proxmon.demo.roles import PLANNED, STOPPED_FROM_SECONDS, Role
 from proxmon.demo.scenario import INTERVALS
 from proxmon.findings import Status
 from proxmon.handlers.routes import list_routes
 from proxmon.payload import Tier
-from proxmon.runtime import make_monitor
+from proxmon.runtime import make_monitor, utc_now
 from storage import Store
 
 LIMIT_SECONDS = 20
@@ -31,10 +33,12 @@ Asked = list[bytes]
 
 
 @asynccontextmanager
-async def serving(directory: Path) -> AsyncGenerator[tuple[Monitor, str], None]:
+async def serving(
+    directory: Path, clock: Callable[[], datetime] = utc_now
+) -> AsyncGenerator[tuple[Monitor, str], None]:
     """Run the API of a new monitor."""
     store = Store.open(directory)
-    monitor = make_monitor(store, Settings())
+    monitor = make_monitor(store, Settings(), clock)
     listener, port = bind_unused_port()
     server = HTTPServer(Application(list_routes(monitor)))
     server.add_sockets([listener])
@@ -112,6 +116,31 @@ def test_fast_samples_keep_coming(tmp_path: Path) -> None:
                 return len(moments - {None}) >= 3
 
             await until(monitor, has_three)
+
+    asyncio.run(run())
+
+
+def test_an_agent_that_is_stopped_says_goodbye(tmp_path: Path) -> None:
+    ahead = timedelta(0)
+
+    async def run() -> None:
+        nonlocal ahead
+        async with (
+            serving(tmp_path, lambda: utc_now() + ahead) as (monitor, url),
+            feeding(feed_demo(monitor, url, len(PLANNED), QUICK)),
+        ):
+            await until(monitor, lambda: len(seen(monitor)) == len(PLANNED) and all(seen(monitor).values()))
+            ahead = timedelta(seconds=STOPPED_FROM_SECONDS + 1)
+            name = host_name(PLANNED.index(Role.STUCK))
+
+            def has_left() -> bool:
+                judged = monitor.board.find_named(name)
+                return judged is not None and judged.snapshot.left_at is not None
+
+            await until(monitor, has_left)
+            judged = monitor.board.find_named(name)
+            assert judged is not None
+            assert judged.status.status is Status.OFFLINE
 
     asyncio.run(run())
 

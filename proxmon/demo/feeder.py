@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -25,7 +26,7 @@ OK = 200
 
 async def feed_demo(monitor: Monitor, url: str, hosts: int, intervals: Mapping[Tier, float] | None = None) -> None:
     """Add the hosts of the demo, or take over those that exist, and send for them until cancelled."""
-    feed = _Feed(monitor, f"{url}/api/ingest", intervals or demo_intervals(hosts), Scenario(monitor.clock()))
+    feed = _Feed(monitor, url, intervals or demo_intervals(hosts), Scenario(monitor.clock()))
     await asyncio.gather(*(feed.run(index, index / hosts) for index in range(hosts)))
 
 
@@ -45,6 +46,7 @@ class _Feed:
     scenario: Scenario
     gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(STARTS_AT_ONCE))
     failing: set[str] = field(default_factory=set[str])
+    stopped: set[int] = field(default_factory=set[int])
 
     async def run(self, index: int, share: float) -> None:
         """Send all tiers of a host at once, then each when it is due; ``share`` spreads the hosts over an interval."""
@@ -59,6 +61,8 @@ class _Feed:
             now = self.monitor.clock()
             if self.scenario.is_sending(index, now):
                 await self._send(index, token, now, due)
+            elif self.scenario.is_stopped(index, now) and index not in self.stopped:
+                await self._leave(index, token)
 
     async def _token(self, name: str) -> str:
         is_known = self.monitor.board.find_named(name) is not None
@@ -67,14 +71,21 @@ class _Feed:
 
     async def _send(self, index: int, token: str, now: datetime, due: dict[Tier, datetime]) -> None:
         """Send the tiers that are due; those of a message that fails stay due."""
+        self.stopped.discard(index)
         tiers = [tier for tier in Tier if tier is Tier.FAST or due[tier] <= now]
         if await self._post(index, token, now, tiers):
             due.update({tier: now + timedelta(seconds=self.intervals[tier]) for tier in tiers})
 
+    async def _leave(self, index: int, token: str) -> None:
+        """Say goodbye, once, as an agent does that is stopped."""
+        self.stopped.add(index)
+        with suppress(OSError):  # then the host is offline a little later, as one that fell silent
+            await post_json(f"{self.url}/api/goodbye", token, b'{"reason": "stop"}')
+
     async def _post(self, index: int, token: str, now: datetime, tiers: list[Tier]) -> bool:
         body = msgspec.json.encode(self.scenario.message(index, now, tiers, self.intervals))
         try:
-            status, answer = await post_json(self.url, token, body)
+            status, answer = await post_json(f"{self.url}/api/ingest", token, body)
         except OSError as error:
             status, answer = 0, str(error) or "no answer in time"
         self._note(host_name(index), status, answer)

@@ -56,7 +56,7 @@ def stagger_seconds(index: int) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Rounds:
-    """When a trouble is there: from ``first`` to ``last`` of each round, and once in the past."""
+    """When a trouble is there: from ``first`` to ``last`` of each round, perhaps of the next, and once in the past."""
 
     period: float
     first: float
@@ -68,15 +68,27 @@ class Rounds:
         """Tell whether the trouble is there so many seconds after the start, or before it when negative."""
         if seconds < 0:
             return 0 <= seconds + self.past_days * DAY_SECONDS < self.past_hours * HOUR_SECONDS
-        return self.first <= (seconds + stagger) % self.period < self.last
+        return (seconds + stagger - self.first) % self.period < self.last - self.first
 
 
-# The rounds are laid so that at any moment one of the first eight hosts has no trouble and nothing unknown.
+# The rounds are laid so that at any moment one of the first eight hosts has no trouble and nothing unknown, and one is
+# offline: while the silent one is back, and until it counts as offline again, the agent of another is stopped.
 TROUBLES = {
-    Role.SILENT: Rounds(period=300, first=8, last=240, past_days=6, past_hours=4),
+    Role.SILENT: Rounds(period=300, first=190, last=450, past_days=6, past_hours=4),
     Role.STUCK: Rounds(period=300, first=0, last=70, past_days=15, past_hours=2),
-    Role.ADRIFT: Rounds(period=300, first=80, last=200, past_days=21, past_hours=20),
+    Role.ADRIFT: Rounds(period=300, first=240, last=296, past_days=21, past_hours=20),
 }
+
+
+STOPPED_FROM_SECONDS, STOPPED_UNTIL_SECONDS = 135.0, 235.0
+
+
+def is_stopped(index: int, seconds: float) -> bool:
+    """Tell whether somebody has stopped the host's agent, which happens to those that are stuck at times."""
+    if seconds < 0 or role_of(index) is not Role.STUCK:
+        return False
+    moment = (seconds + stagger_seconds(index)) % TROUBLES[Role.STUCK].period
+    return STOPPED_FROM_SECONDS <= moment < STOPPED_UNTIL_SECONDS
 
 
 def is_troubled(index: int, role: Role, seconds: float) -> bool:

@@ -26,7 +26,7 @@ from proxmon.demo.machine import (
     uptime_seconds,
 )
 from proxmon.demo.noise import DAY_SECONDS, between
-from proxmon.demo.roles import PLANNED, Role, is_troubled
+from proxmon.demo.roles import PLANNED, Role, is_stopped, is_troubled
 from proxmon.demo.zpools import Moment, pool_row
 from proxmon.payload import Tier
 
@@ -46,7 +46,11 @@ class Scenario:
 
     def is_sending(self, index: int, at: datetime) -> bool:
         """Tell whether the host's agent reaches the server; a new agent's first message always does."""
-        return not is_troubled(index, Role.SILENT, self._moment(at).seconds)
+        return not self.is_stopped(index, at) and not is_troubled(index, Role.SILENT, self._moment(at).seconds)
+
+    def is_stopped(self, index: int, at: datetime) -> bool:
+        """Tell whether the host's agent was stopped, and said goodbye."""
+        return is_stopped(index, self._moment(at).seconds)
 
     def clock_offset(self, index: int, at: datetime) -> timedelta:
         """Return how far the host's clock is ahead."""
