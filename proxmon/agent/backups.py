@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from datetime import datetime
 from typing import Any
 
 from . import pve
@@ -14,7 +15,7 @@ from .sections import Section
 LOG_FOLDER = "/var/log/vzdump"
 LOG_TAIL_BYTES = 4096
 _LOG = re.compile(r"(qemu|lxc)-(\d+)\.log")
-_ARCHIVE = re.compile(r"vzdump-(qemu|lxc)-(\d+)-(\d{4}_\d{2}_\d{2}-\d{2}_\d{2}_\d{2})\.(?:vma|tar|tgz)(?:\.\w+)*")
+_ARCHIVE = re.compile(r"vzdump-(qemu|lxc)-(\d+)-(\d{4})_(\d\d)_(\d\d)-(\d\d)_(\d\d)_(\d\d)\.(?:vma|tar|tgz)(?:\.\w+)*")
 Newest = dict[pve.GuestKey, dict[str, Any]]
 
 
@@ -78,8 +79,10 @@ def read_archive_name(file_name: str) -> tuple[pve.GuestKey, int] | None:
     match = _ARCHIVE.fullmatch(file_name)
     if match is None:
         return None
+    year, month, day, hour, minute, second = map(int, match.groups()[2:])
     try:
-        started_at = time.mktime(time.strptime(match.group(3), "%Y_%m_%d-%H_%M_%S"))
+        datetime(year, month, day, hour, minute, second)  # raises where mktime would count the 31st of June as July
+        started_at = time.mktime((year, month, day, hour, minute, second, 0, 0, -1))
     except (ValueError, OverflowError):
         return None
     return (match.group(1), int(match.group(2))), int(started_at)

@@ -6,8 +6,7 @@ import calendar
 import json
 import random
 import time
-from dataclasses import dataclass
-from typing import Any, Callable, cast
+from typing import Any, Callable, NamedTuple, cast
 
 from .log import log
 from .message import Envelope, iso_utc
@@ -24,8 +23,7 @@ REFUSED_SECONDS = 300.0
 MAX_RETRY_AFTER_SECONDS = 3600.0
 
 
-@dataclass(frozen=True)
-class Accepted:
+class Accepted(NamedTuple):
     """What the server said of an accepted message."""
 
     stored: int

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, field
 from typing import Callable
 
 from .programs import Programs
@@ -13,14 +12,20 @@ DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 MAX_FILE_BYTES = 4 << 20  # /run/pve/metrics holds 181 generations; only its first line is read
 
 
-@dataclass
 class Machine:
     """Gives access to one machine; with another root and search path, to a recorded one."""
 
-    root: str = "/"
-    programs: Programs = field(default_factory=lambda: Programs(DEFAULT_PATH))
-    wall_clock: Callable[[], float] = time.time
-    monotonic: Callable[[], float] = time.monotonic
+    def __init__(
+        self,
+        root: str = "/",
+        programs: Programs | None = None,
+        wall_clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.root = root
+        self.programs = programs or Programs(DEFAULT_PATH)
+        self.wall_clock = wall_clock
+        self.monotonic = monotonic
 
     def path(self, path: str) -> str:
         """Return where an absolute path of the watched machine lies on this one."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, NamedTuple
 
 GZIP_WINDOW_BITS = 31  # 15 bits of window, and 16 for a gzip head instead of zlib's
 
@@ -24,8 +23,7 @@ def sample_text(tier: str, collected_at: str, payload: Mapping[str, Any]) -> byt
     return json.dumps(sample, separators=(",", ":"), default=str).encode()
 
 
-@dataclass(frozen=True)
-class Envelope:
+class Envelope(NamedTuple):
     """What a message says beside its samples."""
 
     agent_version: str

@@ -9,8 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import IO, Callable
+from typing import IO, Callable, NamedTuple
 
 from .log import log
 
@@ -28,8 +27,7 @@ class ProgramMissingError(ProgramError):
     """The program is not installed."""
 
 
-@dataclass(frozen=True)
-class Finished:
+class Finished(NamedTuple):
     """What a program printed before it ended by itself."""
 
     stdout: str
@@ -37,14 +35,14 @@ class Finished:
     returncode: int
 
 
-@dataclass
 class _Running:
     """One started program, with the ends of its pipes."""
 
-    process: subprocess.Popen[bytes]
-    name: str
-    started_at: float
-    ended: bool = False
+    def __init__(self, process: subprocess.Popen[bytes], name: str, started_at: float) -> None:
+        self.process = process
+        self.name = name
+        self.started_at = started_at
+        self.ended = False
 
 
 class Programs:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .machine import Machine
 
@@ -39,8 +39,7 @@ def cluster_name(machine: Machine) -> str | None:
     return match.group(1) if match else None
 
 
-@dataclass(frozen=True)
-class GuestConfig:
+class GuestConfig(NamedTuple):
     """What a guest's configuration file says, without its snapshots and pending changes."""
 
     type: str

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
 from typing import Any, cast
 
 from .machine import Machine
@@ -27,13 +26,13 @@ class UnreadableStatusError(Exception):
     """The status daemon's file is there but is not what we know."""
 
 
-@dataclass
 class PveStatus:
     """Guests and storages of this node at one moment, in the words of the contract."""
 
-    written_at: float
-    guests: list[Row] = field(default_factory=list[Row])
-    storages: list[Row] = field(default_factory=list[Row])
+    def __init__(self, written_at: float) -> None:
+        self.written_at = written_at
+        self.guests: list[Row] = []
+        self.storages: list[Row] = []
 
 
 def read_metrics(machine: Machine) -> PveStatus | None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Callable
+from typing import Any, Callable, NamedTuple
 
 from .flights import Flight, StillWaitingError
 from .log import log
@@ -20,8 +19,7 @@ class SectionError(Exception):
     """A section cannot be collected; the text says why, for a person to read."""
 
 
-@dataclass(frozen=True)
-class TierPlan:
+class TierPlan(NamedTuple):
     """One tier: how often, how long one section may keep the others waiting, and what it is made of."""
 
     name: str

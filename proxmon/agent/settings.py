@@ -7,8 +7,7 @@ import os
 import stat
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Callable
+from typing import Any, Callable, NamedTuple
 
 from .transport import check_url
 
@@ -20,8 +19,7 @@ class SettingsError(Exception):
     """The agent cannot start with these settings; the text says what to change."""
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """What the agent was told; see docs/agent.md for each."""
 
     server: str

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from . import zfs
 from .machine import Machine
 
@@ -15,13 +13,15 @@ NAMES_PER_QUESTION = 100
 FAST_SINCE = (2, 2)
 
 
-@dataclass
 class Counted:
     """The snapshots of one dataset: how many, and the order key and name of the oldest and the newest."""
 
-    count: int
-    oldest: tuple[int, str]
-    newest: tuple[int, str]
+    __slots__ = ("count", "newest", "oldest")
+
+    def __init__(self, count: int, oldest: tuple[int, str], newest: tuple[int, str]) -> None:
+        self.count = count
+        self.oldest = oldest
+        self.newest = newest
 
 
 class SnapshotCounter:
@@ -50,13 +50,15 @@ class SnapshotCounter:
             counted.newest = (key, snapshot)
 
 
-@dataclass(frozen=True)
 class SnapshotFacts:
     """What is known of one dataset's snapshots; times are Unix seconds."""
 
-    count: int
-    oldest_unix: int | None
-    newest_unix: int | None
+    __slots__ = ("count", "newest_unix", "oldest_unix")
+
+    def __init__(self, count: int, oldest_unix: int | None, newest_unix: int | None) -> None:
+        self.count = count
+        self.oldest_unix = oldest_unix
+        self.newest_unix = newest_unix
 
 
 class SnapshotLister:

@@ -12,7 +12,6 @@ import os
 import threading
 import zlib
 from collections import OrderedDict
-from dataclasses import dataclass
 
 from .log import log
 
@@ -20,14 +19,16 @@ MAX_MEMORY_BYTES = 2 << 20  # compressed samples that are kept when the disk tak
 SUFFIX = ".sample"
 
 
-@dataclass
 class Entry:
     """One sample that waits: its number, tier, and its compressed text when no file holds it."""
 
-    number: int
-    tier: str
-    size_bytes: int
-    data: bytes | None = None
+    __slots__ = ("data", "number", "size_bytes", "tier")
+
+    def __init__(self, number: int, tier: str, size_bytes: int) -> None:
+        self.number = number
+        self.tier = tier
+        self.size_bytes = size_bytes
+        self.data: bytes | None = None
 
     @property
     def file_name(self) -> str:

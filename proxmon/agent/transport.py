@@ -10,8 +10,7 @@ import os
 import socket
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING, NamedTuple, Union
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
@@ -31,8 +30,7 @@ class _ClosedBeforeAnswerError(TransportError):
     """The other side closed the connection without a byte, as servers do with an idle one."""
 
 
-@dataclass(frozen=True)
-class Response:
+class Response(NamedTuple):
     """One HTTP answer; header names are in lower case."""
 
     status: int

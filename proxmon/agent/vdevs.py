@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 MAX_DEPTH = 12  # OpenZFS nests four levels; a damaged copy must not nest without end
@@ -15,20 +14,32 @@ _GROUP_TYPES = ("mirror", "replacing", "spare")
 _CLASSES_WITH_DATA = ("data", "special", "dedup")
 
 
-@dataclass
 class Vdev:
     """One row of the tree; it grows while the output is read."""
 
-    name: str
-    kind: str
-    vdev_class: str
-    state: str
-    read_errors: int | None = None
-    write_errors: int | None = None
-    checksum_errors: int | None = None
-    was: str | None = None
-    is_resilvering: bool = False
-    children: list[Vdev] = field(default_factory=list["Vdev"])
+    def __init__(  # noqa: PLR0917 - the columns of a row, in their order
+        self,
+        name: str,
+        kind: str,
+        vdev_class: str,
+        state: str,
+        read_errors: int | None = None,
+        write_errors: int | None = None,
+        checksum_errors: int | None = None,
+        was: str | None = None,
+        is_resilvering: bool = False,
+        children: list[Vdev] | None = None,
+    ) -> None:
+        self.name = name
+        self.kind = kind
+        self.vdev_class = vdev_class
+        self.state = state
+        self.read_errors = read_errors
+        self.write_errors = write_errors
+        self.checksum_errors = checksum_errors
+        self.was = was
+        self.is_resilvering = is_resilvering
+        self.children: list[Vdev] = [] if children is None else children
 
     @property
     def is_spare(self) -> bool:

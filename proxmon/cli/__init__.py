@@ -7,8 +7,6 @@ import os
 import sys
 from collections.abc import Sequence
 
-from proxmon.agent.main import main as agent_main
-from proxmon.cli import hosts, passwords, serving, tokens
 from proxmon.errors import ProxmonError
 from proxmon.version import __version__
 
@@ -29,6 +27,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments[:1] == ["agent"]:
         # The agent reads its own options: it is copied to hosts where nothing else of us is.
+        from proxmon.agent.main import main as agent_main  # noqa: PLC0415
+
         return agent_main(arguments[1:])
     options = make_parser().parse_args(arguments)
     try:
@@ -45,6 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
+    from proxmon.cli import hosts, passwords, serving, tokens  # noqa: PLC0415 - 13 MB that the agent does not need
+
     parser = argparse.ArgumentParser(
         prog="proxmon", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )

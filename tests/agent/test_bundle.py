@@ -5,15 +5,18 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import shutil
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
+from hypervisor import Hypervisor
 from scripted_server import TOKEN, ScriptedServer
 
 from proxmon import agent_bundle
 from proxmon.agent.version import VERSION
+from tests.agent.captures import sample
 
 
 def test_it_is_the_same_whenever_and_in_whatever_order_it_is_built() -> None:
@@ -49,6 +52,54 @@ def test_it_needs_nothing_but_python(tmp_path: Path, server: ScriptedServer) -> 
     )
     assert done.returncode == 0, done.stderr
     assert server.messages[0]["agent_version"] == VERSION
+
+
+def a_python(path: str) -> tuple[tuple[int, ...], str]:
+    """Return version and path of a Python; a program that is none, or that cannot say it, is version 0."""
+    argv = [path, "-I", "-c", "import sys; print(*sys.version_info[:2])"]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
+    return tuple(map(int, done.stdout.split())) if done.returncode == 0 else (0,), path
+
+
+def the_oldest_python() -> str:
+    """Return the oldest Python from 3.9 on that is on the path or that pyenv has installed, else the one that runs."""
+    names = [f"python3.{minor}" for minor in range(9, 15)]
+    found = [path for path in map(shutil.which, names) if path]
+    found += [str(path) for path in Path.home().glob(".pyenv/versions/3.*/bin/python3")]
+    return min((version, path) for version, path in map(a_python, [*found, sys.executable]) if version >= (3, 9))[1]
+
+
+def test_it_runs_under_the_oldest_python_at_hand(
+    tmp_path: Path, hypervisor: Hypervisor, server: ScriptedServer
+) -> None:
+    program, python = tmp_path / "proxmon-agent.pyz", the_oldest_python()
+    program.write_bytes(agent_bundle.build_archive())
+    hypervisor.add_disk("sda", "WD-1")
+    argv = [python, "-I", "-W", "error", str(program), "--server", server.url, "--once", "--self-report"]
+    done = subprocess.run(
+        [*argv, "--root", str(hypervisor.root), "--path", hypervisor.path],
+        env={"PROXMON_TOKEN": TOKEN},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "3 samples stored" in done.stdout
+    samples = [sample["payload"] for sample in server.stored.values()]
+    sections = {name: section for payload in samples for name, section in payload.items()}
+    assert not [name for name, section in sections.items() if "error" in section], sections
+    assert {"host", "zfs_pools", "zfs_datasets", "vms_runtime", "system_info", "disks", "backups"} <= sections.keys()
+    status = sample("composed", "draid.txt")
+    told = subprocess.run(
+        [python, "-I", str(program), "parse", "zpool-status", "-", "--zone", "local"],
+        input=status,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert json.loads(told.stdout)["pools"][0]["vdevs"][0]["kind"] == "draid2"
 
 
 def test_it_shows_what_it_makes_of_an_output(tmp_path: Path) -> None:

@@ -91,5 +91,5 @@ def test_hosts_that_share_a_machine_do_not_share_a_spool() -> None:
 
 def test_every_setting_is_in_the_docs() -> None:
     docs = (Path(__file__).resolve().parents[2] / "docs" / "agent.md").read_text()
-    for name in Settings.__dataclass_fields__:
+    for name in Settings._fields:
         assert f"`{name}`" in docs or f"`--{name.replace('_', '-')}`" in docs, name
