@@ -87,7 +87,7 @@ def snapshots(newest: Newest) -> Context:
         "note": note(newest, Tier.MEDIUM, "zfs_datasets"),
         "datasets": None if datasets is None else len(datasets),
         "snapshots": sum(counts) if counts else None,
-        "unknown_pools": newest.datasets.unknown_pools or (),
+        "unknown_pools": newest.datasets.unknown_pools,
     }
 
 
@@ -125,24 +125,9 @@ def _tier(newest: Newest, tier: Tier) -> Context:
 def agent_costs(newest: Newest) -> list[tuple[str, str]]:
     """List what the agent says it costs itself, in its own names: the payload's section ``agent``."""
     sample = newest.sample(Tier.FAST)
-    told = read_self_report(sample.raw) if sample else {}
-    return [
-        _cost(name, value) for name, value in told.items() if isinstance(value, int | float | str) and name != "version"
-    ]
-
-
-class SelfReport(msgspec.Struct):
-    """The part of a payload that is the agent's own; nothing else of it is read."""
-
-    agent: dict[str, Any] | None = None
-
-
-def read_self_report(raw: bytes) -> dict[str, Any]:
-    """Return what the agent says of itself; nothing where that is not readable, such as a number beyond all bounds."""
-    try:
-        return msgspec.json.decode(raw, type=SelfReport).agent or {}
-    except msgspec.MsgspecError:
-        return {}
+    told = msgspec.json.decode(sample.raw).get("agent") if sample else None
+    items: list[tuple[str, Any]] = list(told.items()) if isinstance(told, dict) else []
+    return [_cost(name, value) for name, value in items if isinstance(value, int | float | str) and name != "version"]
 
 
 def _cost(name: str, value: float | str) -> tuple[str, str]:

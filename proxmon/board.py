@@ -102,6 +102,17 @@ class Board:
             self.watcher.removed(host_id, self.clock())
         self.bus.publish(Changes(frozenset({host_id}), is_fleet_changed=True))
 
+    @property
+    def next_expiry(self) -> datetime | None:
+        """Return until when all verdicts stay as they are without a sample; None when none of them expires."""
+        while self._expiries:
+            expiry, host_id = self._expiries[0]
+            judged = self._judged.get(host_id)
+            if judged is not None and judged.status.valid_until == expiry:
+                return expiry
+            heapq.heappop(self._expiries)
+        return None
+
     def tick(self) -> None:
         """Judge again what time alone has changed, and tell the bus that time has passed."""
         now, changed = self.clock(), set[int]()

@@ -127,8 +127,7 @@ class Ledger:
 def _scrubs(sample: Sample) -> list[Scrub]:
     if not isinstance(sample.payload, FastPayload):
         return []
-    told = finished_scrubs(sample.payload, sample.observed_at)
-    return [Scrub(sample.host_id, pool, at, sample.observed_at) for pool, at in told]
+    return [Scrub(sample.host_id, pool, at, sample.observed_at) for pool, at in finished_scrubs(sample.payload)]
 
 
 def _fetch(connection: DuckDBPyConnection, query: str) -> list[tuple[Any, ...]]:

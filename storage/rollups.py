@@ -18,8 +18,6 @@ from storage.rollup_sql import HOURS, MINUTES, Rollup
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 WINDOW_SAMPLES = 20_000  # of a backlog that is looked at together
-# Minutes or hours of a host in one transaction, which ingest may have to wait for: some 80 ms with 20 guests a host.
-BITE_PARTS = {MINUTE: 200, HOUR: 30}
 _DUE = """
 SELECT host_id, time_bucket(INTERVAL 1 MINUTE, observed_at), min(sample_id) FROM base.fast_samples
 WHERE sample_id > $after AND sample_id <= $through GROUP BY ALL
@@ -28,13 +26,39 @@ _PROGRESS = """
 SELECT rollups.sample_id, least(typed.sample_id, rollups.sample_id + ?), typed.sample_id
 FROM base.rollup_progress AS rollups, base.typed_progress AS typed
 """
-_NEXT_HOUR = """
-SELECT time_bucket(INTERVAL 1 HOUR, min(started_at)) FROM base.host_1m
+_NEW_HOURS = """
+SELECT DISTINCT time_bucket(INTERVAL 1 HOUR, started_at), host_id FROM base.host_1m
 WHERE started_at >= (SELECT hours_through FROM base.rollup_progress) AND started_at < ?
 """
-_HOSTS_OF_HOUR = "SELECT DISTINCT host_id FROM base.host_1m WHERE started_at >= ? AND started_at < ? ORDER BY host_id"
 
 Part = tuple[datetime, int]  # when it starts, as the store keeps it, and the host
+
+
+@dataclass(frozen=True, slots=True)
+class Bites:
+    """How much is rolled up in one transaction: minutes and hours of a host, and the time they lie in."""
+
+    minutes: int
+    hours: int
+    span: timedelta
+
+    def cut(self, parts: Sequence[Part], length: timedelta) -> Iterator[list[Part]]:
+        """Cut sorted parts so that none spans much time, since all rows of that span are looked at."""
+        most = self.minutes if length == MINUTE else self.hours
+        bite: list[Part] = []
+        for part in parts:
+            if bite and (len(bite) >= most or part[0] - bite[0][0] >= self.span):
+                yield bite
+                bite = []
+            bite.append(part)
+        if bite:
+            yield bite
+
+
+# Ingest may have to wait for one of them: some 80 ms with 20 guests a host.
+SHORT_BITES = Bites(minutes=200, hours=30, span=HOUR)
+# For a backlog while nobody sends: a transaction costs more than what is in it.
+LONG_BITES = Bites(minutes=5_000, hours=1_000, span=timedelta(days=2))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +70,7 @@ class Due:
     is_all: bool
 
 
-def roll_up(connection: DuckDBPyConnection, now: datetime) -> Iterator[None]:
+def roll_up(connection: DuckDBPyConnection, now: datetime, bites: Bites = SHORT_BITES) -> Iterator[None]:
     """Bring the rollups up to a moment; each step is a short transaction of its own."""
     at = to_store(now)
     hours_through = _start_hours(connection, at)
@@ -54,11 +78,14 @@ def roll_up(connection: DuckDBPyConnection, now: datetime) -> Iterator[None]:
     while not is_all:
         due = _find_due(connection, at)
         is_all = due.is_all
-        yield from _make(connection, MINUTES, due.minutes, MINUTE)
+        yield from _make(connection, MINUTES, bites.cut(sorted(due.minutes), MINUTE), MINUTE)
         late = {(_hour(start), host_id) for start, host_id in due.minutes if start < hours_through}
-        yield from _make(connection, HOURS, late, HOUR)
+        yield from _make(connection, HOURS, bites.cut(sorted(late), HOUR), HOUR)
         connection.execute("UPDATE base.rollup_progress SET sample_id = $1 WHERE sample_id <> $1", [due.through_id])
-    yield from _make_new_hours(connection, at)
+    new = connection.execute(_NEW_HOURS, [_hour(at)]).fetchall()
+    yield from _make(connection, HOURS, bites.cut(sorted(new), HOUR), HOUR)
+    if new:
+        connection.execute("UPDATE base.rollup_progress SET hours_through = ?", [_hour(at)])
 
 
 @contextmanager
@@ -95,35 +122,15 @@ def _find_due(connection: DuckDBPyConnection, at: datetime) -> Due:
     return Due(minutes, min(unfinished, default=through + 1) - 1, is_all=True)
 
 
-def _make_new_hours(connection: DuckDBPyConnection, at: datetime) -> Iterator[None]:
-    while (row := connection.execute(_NEXT_HOUR, [_hour(at)]).fetchone()) and row[0]:
-        hour: datetime = row[0]
-        hosts = connection.execute(_HOSTS_OF_HOUR, [hour, hour + HOUR]).fetchall()
-        yield from _make(connection, HOURS, [(hour, host_id) for (host_id,) in hosts], HOUR)
-        connection.execute("UPDATE base.rollup_progress SET hours_through = ?", [hour + HOUR])
-
-
 def _make(
-    connection: DuckDBPyConnection, rollups: Sequence[Rollup], parts: Iterable[Part], length: timedelta
+    connection: DuckDBPyConnection, rollups: Sequence[Rollup], bites: Iterable[Sequence[Part]], length: timedelta
 ) -> Iterator[None]:
     kept = read_kept_since(connection)
-    for bite in _bites(sorted(parts), BITE_PARTS[length]):
+    for bite in bites:
         with transaction(connection):
             for rollup in rollups:
                 _make_bite(connection, rollup, bite, length, kept)
         yield
-
-
-def _bites(parts: Sequence[Part], most: int) -> Iterator[list[Part]]:
-    """Cut sorted parts so that none spans much time, since all rows of that span are looked at."""
-    bite: list[Part] = []
-    for part in parts:
-        if bite and (len(bite) >= most or part[0] - bite[0][0] >= HOUR):
-            yield bite
-            bite = []
-        bite.append(part)
-    if bite:
-        yield bite
 
 
 def _make_bite(

@@ -10,7 +10,7 @@ from duckdb import DuckDBPyConnection
 
 from proxmon.config import RetentionSettings
 from storage.retention import Spans, retire
-from storage.rollups import roll_up
+from storage.rollups import LONG_BITES, SHORT_BITES, Bites, roll_up
 
 ROLLUP_INTERVAL_SECONDS = 20.0  # a minute is rolled up within this time of its end
 RETENTION_INTERVAL_SECONDS = 3600.0
@@ -52,16 +52,16 @@ class Upkeep:
 
     def run(self, connection: DuckDBPyConnection, spans: Spans, at: datetime) -> None:
         """Do everything that is due at a moment, at once."""
-        for _ in self._everything(connection, spans, at):
+        for _ in self._everything(connection, spans, at, LONG_BITES):
             pass
 
     def _begin(self, connection: DuckDBPyConnection, spans: Spans) -> Iterator[None]:
         if time.monotonic() < self._retire_at:
-            return roll_up(connection, self._clock())
+            return roll_up(connection, self._clock(), SHORT_BITES)
         self._retire_at = time.monotonic() + RETENTION_INTERVAL_SECONDS
-        return self._everything(connection, dict(spans), self._clock())
+        return self._everything(connection, dict(spans), self._clock(), SHORT_BITES)
 
-    def _everything(self, connection: DuckDBPyConnection, spans: Spans, at: datetime) -> Iterator[None]:
-        yield from roll_up(connection, at)
+    def _everything(self, connection: DuckDBPyConnection, spans: Spans, at: datetime, bites: Bites) -> Iterator[None]:
+        yield from roll_up(connection, at, bites)
         if self._settings:
             yield from retire(connection, self._settings, spans, at)

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+from proxmon.config import RetentionSettings
+from tests.pasts import WrittenPast, a_past
 from tests.servers import WAYS, Server
 
 settings.register_profile("short", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -32,3 +34,16 @@ def each_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
     running = Server(tmp_path_factory.mktemp("panel") / "data", way=request.param).start()
     yield running
     running.stop()
+
+
+@pytest.fixture(scope="session")
+def small_past(tmp_path_factory: pytest.TempPathFactory) -> WrittenPast:
+    """Give three days of two hosts in a data directory that tests copy before they write to it."""
+    return a_past(tmp_path_factory.mktemp("small-past") / "data")
+
+
+@pytest.fixture(scope="session")
+def full_past(tmp_path_factory: pytest.TempPathFactory) -> WrittenPast:
+    """Give thirty days of eight hosts, from which the server deleted what is too old; making it takes a while."""
+    directory = tmp_path_factory.mktemp("full-past") / "data"
+    return a_past(directory, hosts=8, days=30, retention=RetentionSettings())

@@ -13,6 +13,8 @@ import sys
 import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from proxmon.auth import hash_password
@@ -20,10 +22,12 @@ from proxmon.cli.options import Commands, add_data_option, settings_of
 from proxmon.config import Settings
 from proxmon.context import Monitor
 from proxmon.demo.feeder import feed_demo
+from proxmon.demo.history import HOSTS_WITH_PAST, Past, write_history
 from proxmon.errors import SettingsError
 from proxmon.parts import load_part
 
 DEMO_HOSTS = 8
+DEMO_DAYS = 30.0
 
 
 def add_commands(commands: Commands) -> None:
@@ -32,6 +36,8 @@ def add_commands(commands: Commands) -> None:
     _add(commands, "first-look", first_look, "run the server and an agent for this machine, with a new password")
     demo = _add(commands, "demo", run_demo, "run the server with a simulated fleet, in a directory of its own")
     demo.add_argument("--hosts", type=int, default=DEMO_HOSTS, metavar="N", help=f"how many hosts ({DEMO_HOSTS})")
+    text = f"how many days of history to make first ({DEMO_DAYS:g}; none for more than {HOSTS_WITH_PAST} hosts)"
+    demo.add_argument("--days", type=float, metavar="D", help=text)
 
 
 def _add(commands: Commands, name: str, run: object, text: str) -> argparse.ArgumentParser:
@@ -57,16 +63,33 @@ def first_look(options: argparse.Namespace) -> None:
 
 def run_demo(options: argparse.Namespace) -> None:
     """Run the server with a simulated fleet; its store is gone afterwards unless --data names a place."""
+    if options.days is not None and not 0 <= options.days <= 365:
+        raise SettingsError("Choose from 0 to 365 days of history: --days 30.")
     if options.hosts < 1:
         raise SettingsError("Choose at least one host for the demo: --hosts 8.")
     with tempfile.TemporaryDirectory(prefix="proxmon-demo-") as directory:
         options.data = options.data or directory
-        start(with_password(settings_of(options)), _demo(options.hosts))
+        settings = with_password(settings_of(options))
+        usual = DEMO_DAYS if options.hosts <= HOSTS_WITH_PAST else 0.0
+        past = make_past(settings, options.hosts, usual if options.days is None else options.days)
+        start(settings, _demo(options.hosts, past))
 
 
-def _demo(hosts: int) -> Callable[[Monitor, str], Awaitable[None]]:
+def make_past(settings: Settings, hosts: int, days: float) -> Past | None:
+    """Write the demo's history into a store without hosts; one that has some keeps the history it has."""
+    store = load_part("store").open(Path(settings.data))
+    try:
+        if days <= 0 or store.snapshot().hosts:
+            return None
+        print(f"  Making {days:g} days of history…", flush=True)
+        return write_history(store, settings, datetime.now(UTC), hosts=hosts, days=days)
+    finally:
+        store.close()
+
+
+def _demo(hosts: int, past: Past | None) -> Callable[[Monitor, str], Awaitable[None]]:
     async def feed(monitor: Monitor, url: str) -> None:
-        await feed_demo(monitor, url, hosts)
+        await feed_demo(monitor, url, hosts, past=past)
 
     return feed
 

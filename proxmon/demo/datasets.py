@@ -7,12 +7,11 @@ from collections.abc import Iterator, Sequence
 from proxmon.demo.guests import DemoGuest
 from proxmon.demo.layouts import PoolLayout
 from proxmon.demo.noise import DAY_SECONDS, between, pick
-from proxmon.demo.roles import Role, role_of
+from proxmon.demo.roles import FORGOTTEN_DAYS, Role, role_of
 from proxmon.demo.zpools import MAIN_POOL, Moment, alloc_bytes
 
 SNAPSHOT_SECONDS = 5_700.0  # each night at 01:35
 KEPT_DAYS = (7, 14, 21, 28)
-FORGOTTEN_DAYS = 47.0  # when somebody made a snapshot by hand, before the demo began
 Json = dict[str, object]
 
 
@@ -36,7 +35,7 @@ def snapshot_facts(index: int, dataset: str, moment: Moment, *, is_forgotten: bo
     newest = (moment.now - SNAPSHOT_SECONDS) // DAY_SECONDS * DAY_SECONDS + SNAPSHOT_SECONDS
     count = pick(KEPT_DAYS, "kept", index)
     oldest = newest - (count - 1) * DAY_SECONDS
-    forgotten = moment.begins_at - FORGOTTEN_DAYS * DAY_SECONDS - between(0, DAY_SECONDS, "forgotten", index, dataset)
+    forgotten = moment.begins_at - FORGOTTEN_DAYS * DAY_SECONDS
     if is_forgotten and forgotten <= moment.now:
         count, oldest = count + 1, min(oldest, forgotten)
     return {"snapshot_count": count, "newest_snapshot_unix": int(newest), "oldest_snapshot_unix": int(oldest)}

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from proxmon.context import Monitor
+from proxmon.demo.history import Past
 from proxmon.demo.names import host_name
 from proxmon.demo.posting import post_json
 from proxmon.demo.scenario import INTERVALS, Scenario
@@ -24,9 +25,16 @@ STARTS_AT_ONCE = 8
 OK = 200
 
 
-async def feed_demo(monitor: Monitor, url: str, hosts: int, intervals: Mapping[Tier, float] | None = None) -> None:
+async def feed_demo(
+    monitor: Monitor,
+    url: str,
+    hosts: int,
+    intervals: Mapping[Tier, float] | None = None,
+    past: Past | None = None,
+) -> None:
     """Add the hosts of the demo, or take over those that exist, and send for them until cancelled."""
-    feed = _Feed(monitor, url, intervals or demo_intervals(hosts), Scenario(monitor.clock()))
+    past = past or Past(Scenario(monitor.clock()), {})
+    feed = _Feed(monitor, url, intervals or demo_intervals(hosts), past.scenario, past.tokens)
     await asyncio.gather(*(feed.run(index, index / hosts) for index in range(hosts)))
 
 
@@ -44,6 +52,7 @@ class _Feed:
     url: str
     intervals: Mapping[Tier, float]
     scenario: Scenario
+    tokens: Mapping[str, str]
     gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(STARTS_AT_ONCE))
     failing: set[str] = field(default_factory=set[str])
     stopped: set[int] = field(default_factory=set[int])
@@ -65,6 +74,8 @@ class _Feed:
                 await self._leave(index, token)
 
     async def _token(self, name: str) -> str:
+        if name in self.tokens:
+            return self.tokens[name]
         is_known = self.monitor.board.find_named(name) is not None
         issued = await (self.monitor.hosts.rotate(name) if is_known else self.monitor.hosts.add(name))
         return issued.token

@@ -15,6 +15,18 @@ Json = dict[str, object]
 
 
 @dataclass(frozen=True, slots=True)
+class Habits:
+    """What does not change about how a guest behaves; a runner runs on demand only."""
+
+    is_runner: bool
+    is_kept_stopped: bool
+    peak_percent: float
+    memory_share: float
+    restart_seconds: float
+    restarted_share: float
+
+
+@dataclass(frozen=True, slots=True)
 class DemoGuest:
     """A guest as its configuration has it; ``place`` counts the guests of its host."""
 
@@ -22,6 +34,7 @@ class DemoGuest:
     place: int
     vmid: int
     calling: Calling
+    habits: Habits
 
     @property
     def is_template(self) -> bool:
@@ -29,14 +42,9 @@ class DemoGuest:
         return "template" in self.calling.tags
 
     @property
-    def is_runner(self) -> bool:
-        """Tell whether it runs on demand only."""
-        return self.calling.name.startswith("ci-runner")
-
-    @property
     def is_kept_stopped(self) -> bool:
         """Tell whether nobody needs it at present."""
-        return self.is_template or (not self.is_runner and unit("stopped", self.host_index, self.vmid) < 0.07)
+        return self.habits.is_kept_stopped
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +64,32 @@ def make_guests(host_index: int) -> tuple[DemoGuest, ...]:
     count = FEWEST + int((MOST - FEWEST + 1) * unit("guests", host_index) ** 1.7)  # most hosts have few
     callings = sorted(CALLINGS, key=lambda calling: unit("calling", host_index, calling.name))[:count]
     first = 100 * (1 + host_index % 9)
-    return tuple(DemoGuest(host_index, place, first + place, calling) for place, calling in enumerate(callings))
+    return tuple(
+        DemoGuest(host_index, place, first + place, calling, _habits(calling, host_index, first + place))
+        for place, calling in enumerate(callings)
+    )
+
+
+def _habits(calling: Calling, *key: int) -> Habits:
+    is_runner = calling.name.startswith("ci-runner")
+    return Habits(
+        is_runner=is_runner,
+        is_kept_stopped="template" in calling.tags or (not is_runner and unit("stopped", *key) < 0.07),
+        peak_percent=between(6, 60, "peak", *key) * (2.0 if is_runner else 1.0),
+        memory_share=between(0.3, 0.8, "mem", *key),
+        restart_seconds=DAY_SECONDS * pick((9, 16, 30, 60, 90), "restart", *key),
+        restarted_share=unit("restarted", *key),
+    )
 
 
 def guest_state(guest: DemoGuest, now: float, host_uptime: float) -> GuestState:
     """Return what the guest does; it never runs for longer than its host."""
-    key = (guest.host_index, guest.vmid)
+    key, habits = (guest.host_index, guest.vmid), guest.habits
     if not _is_running(guest, now):
         return GuestState(guest, False, False, 0.0, 0, 0)
     busy = 0.15 + 0.85 * activity(now)
-    peak = between(6, 60, "peak", *key) * (2.0 if guest.is_runner else 1.0)
-    cpu = min(100.0, 0.3 + peak * busy * wander(now, 45, "cpu", *key) ** 2)
-    share = between(0.3, 0.8, "mem", *key) + 0.12 * wander(now, 1_800, "mem", *key)
+    cpu = min(100.0, 0.3 + habits.peak_percent * busy * wander(now, 45, "cpu", *key) ** 2)
+    share = habits.memory_share + 0.12 * wander(now, 1_800, "mem", *key)
     return GuestState(
         guest=guest,
         is_running=True,
@@ -134,7 +156,7 @@ def ip_addresses(guest: DemoGuest) -> list[str]:
 
 
 def _is_running(guest: DemoGuest, now: float) -> bool:
-    if guest.is_runner:
+    if guest.habits.is_runner:
         key = ("run", guest.host_index, guest.vmid)
         return unit(now // RUN_SECONDS, *key) < 0.25 + 0.6 * activity(now)
     return not guest.is_kept_stopped
@@ -142,10 +164,10 @@ def _is_running(guest: DemoGuest, now: float) -> bool:
 
 def _own_uptime(guest: DemoGuest, now: float) -> float:
     """Return the time since its own last start: at each build, or every few weeks."""
-    if guest.is_runner:
+    if guest.habits.is_runner:
         return now % RUN_SECONDS
-    period = DAY_SECONDS * pick((9, 16, 30, 60, 90), "restart", guest.host_index, guest.vmid)
-    return (now + period * unit("restarted", guest.host_index, guest.vmid)) % period
+    period = guest.habits.restart_seconds
+    return (now + period * guest.habits.restarted_share) % period
 
 
 def _is_backed_up(guest: DemoGuest, now: float) -> bool:

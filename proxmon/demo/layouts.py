@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from proxmon.demo.noise import pick, unit
 
@@ -93,6 +94,7 @@ def disk_name(index: int, layout: PoolLayout, group: int, place: int, generation
     return f"{model}_{_serial(index, layout.name, group, place, generation)}"
 
 
+@lru_cache(maxsize=1 << 14)
 def _serial(*key: object) -> str:
     number = int(unit("serial", *key) * 2**40)
     return "".join(_digits(number))

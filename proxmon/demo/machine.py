@@ -10,7 +10,7 @@ from proxmon.demo.guests import GIB, DemoGuest, GuestState, make_guests
 from proxmon.demo.layouts import PoolLayout, make_layouts
 from proxmon.demo.names import host_name
 from proxmon.demo.noise import DAY_SECONDS, between, pick, unit, wander
-from proxmon.demo.roles import PLANNED, Role, role_of
+from proxmon.demo.roles import FIRST_UPDATES, LAST_UPDATES, PLANNED, Role, role_of
 from proxmon.demo.zpools import MAIN_POOL, Moment, alloc_bytes
 from proxmon.version import __version__
 
@@ -108,25 +108,31 @@ def _storage(name: str, kind: str, used: int, total: int) -> Json:
     return {"name": name, "type": kind, "active": True, "used_bytes": used, "total_bytes": total}
 
 
-def system_section(host: DemoHost) -> Json:
-    """Return versions and pending updates; only neglected hosts have any."""
+def system_section(host: DemoHost, seconds: float) -> Json:
+    """Return versions and pending updates so long after the start; only neglected hosts have any."""
     is_neglected = host.role is Role.NEGLECTED
     version, kernel, zfs = OLD_RELEASE if is_neglected else pick(RELEASES, "release", host.index)
-    pending = _pending_updates(host.index) if is_neglected else 0
+    pending = _pending_updates(host.index, seconds) if is_neglected else 0
     return {
         "pve_version": version,
         "zfs_version": zfs,
         "kernel": kernel,
         "pending_updates": pending,
         "security_updates": pending // 6,
-        "reboot_required": is_neglected,
+        "reboot_required": pending > 0,
         "node": "pve" if unit("node", host.index) < 0.15 else host.name,
         "os": "Debian GNU/Linux 13 (trixie)" if version.startswith("9") else "Debian GNU/Linux 12 (bookworm)",
     }
 
 
-def _pending_updates(index: int) -> int:
-    return 23 if index < len(PLANNED) else int(between(3, 60, "updates", index))
+def _pending_updates(index: int, seconds: float) -> int:
+    """Return how many wait: they were installed once, and then no more; two more come each day."""
+    if FIRST_UPDATES.is_on(seconds):
+        return int(5 + 2 * (FIRST_UPDATES.since_days + seconds / DAY_SECONDS))
+    if not LAST_UPDATES.has_begun(seconds):
+        return 0
+    most = 23 if index < len(PLANNED) else int(between(3, 60, "updates", index))
+    return max(1, int(most + 2 * min(0.0, seconds / DAY_SECONDS)))
 
 
 def agent_section(host: DemoHost, now: float) -> Json:

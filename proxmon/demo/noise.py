@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from hashlib import blake2b
 from typing import TypeVar
 
@@ -15,6 +16,8 @@ FIRST_WEEKDAY = 3  # 1970-01-01 was a Thursday
 Item = TypeVar("Item")
 
 
+# A guest asks for the same dozen numbers at each moment of its past, and for neighbouring ones along the way.
+@lru_cache(maxsize=1 << 15, typed=True)
 def unit(*key: object) -> float:
     """Return a number from 0 to below 1 that belongs to the key."""
     return int.from_bytes(blake2b(repr(key).encode(), digest_size=6).digest()) / 2**48

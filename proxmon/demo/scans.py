@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from proxmon.demo.failures import DiskFailure
-from proxmon.demo.noise import HOUR_SECONDS, between
+from proxmon.demo.noise import DAY_SECONDS, HOUR_SECONDS, between
+from proxmon.demo.roles import MISSED_SCRUB, SCRUBBED_BEFORE_DAYS, Role, role_of
 
 # Debian's cron job scrubs on the second Sunday of each month at 00:24.
 SCRUB_START = timedelta(minutes=24)
@@ -42,7 +43,9 @@ def last_scan(
 ) -> Scan | None:
     """Return the pool's last scan, or None when it never had one."""
     scans = list(_resilvers(index, pool, begins_at, failures))
-    if is_scrubbed:
+    if is_scrubbed and role_of(index) is Role.UNSCRUBBED:
+        scans += _missed_and_made_up(index, pool, now, begins_at)
+    elif is_scrubbed:
         scans.append(monthly_scrub(index, pool, now))
     return max((scan for scan in scans if scan.starts_at <= now), key=lambda scan: scan.starts_at, default=None)
 
@@ -73,6 +76,17 @@ def second_sunday(year: int, month: int) -> datetime:
 def iso(unix: float) -> str:
     """Write a moment as the agent does: ISO 8601 in UTC, in whole seconds."""
     return datetime.fromtimestamp(int(unix), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _missed_and_made_up(index: int, pool: str, now: float, begins_at: float) -> Iterator[Scan]:
+    """Give the scrubs of a pool whose cron job was off for a while, until somebody scrubbed it by hand."""
+    before = begins_at - SCRUBBED_BEFORE_DAYS * DAY_SECONDS
+    yield Scan("scrub", before - scrub_seconds(index, pool), before)
+    by_hand = begins_at - MISSED_SCRUB.until_days * DAY_SECONDS
+    yield Scan("scrub", by_hand, by_hand + scrub_seconds(index, pool))
+    monthly = monthly_scrub(index, pool, now)
+    if monthly.starts_at > by_hand:
+        yield monthly
 
 
 def _resilvers(index: int, pool: str, begins_at: float, failures: list[DiskFailure]) -> Iterator[Scan]:

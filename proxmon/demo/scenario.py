@@ -63,7 +63,7 @@ class Scenario:
         host, moment = demo_host(index), self._moment(at)
         if tier is Tier.FAST:
             return _fast(host, moment)
-        return _medium(host, moment) if tier is Tier.MEDIUM else {"system_info": system_section(host)}
+        return _medium(host, moment) if tier is Tier.MEDIUM else {"system_info": system_section(host, moment.seconds)}
 
     def message(
         self, index: int, at: datetime, tiers: Iterable[Tier] = Tier, intervals: Mapping[Tier, float] = INTERVALS

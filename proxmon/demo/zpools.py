@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from proxmon.agent.vdevs import Vdev, summarize
 from proxmon.demo.failures import DiskFailure, list_failures
@@ -12,6 +13,10 @@ from proxmon.demo.noise import DAY_SECONDS, between, wander
 from proxmon.demo.roles import PLANNED, Role, role_of
 from proxmon.demo.scans import last_scan
 
+# Crossing a limit of the rules takes a jump, as if somebody copied something large: noise must not cross it again.
+JUMP_SHARE = 0.01
+FILLING_LIMITS, FULL_LIMITS = (0.80,), (0.80 + JUMP_SHARE, 0.91)  # as full as it would be without jumps to come
+FILLING_A_DAY, FULL_A_DAY = 0.006, 0.005
 CLEANUP_DAYS = 60  # how long data piles up until somebody clears it away
 FAILING_GROUP, FAILING_PLACE = 0, 1
 MAIN_POOL = 1
@@ -34,8 +39,7 @@ class Moment:
 def pool_row(index: int, place: int, layout: PoolLayout, moment: Moment) -> Json:
     """Return a pool in the contract's form; ``place`` counts the pools of the host."""
     failures = list_failures(index, moment.seconds) if place == MAIN_POOL else []
-    vdevs = pool_vdevs(index, layout, failures, moment.seconds)
-    is_degraded = any(vdev.state != "ONLINE" and not vdev.is_spare for vdev in vdevs)
+    vdevs = _vdev_facts(pool_vdevs(index, layout, failures, moment.seconds)) if failures else _unharmed(index, layout)
     scan = last_scan(
         index,
         layout.name,
@@ -48,15 +52,26 @@ def pool_row(index: int, place: int, layout: PoolLayout, moment: Moment) -> Json
     is_scrubbed = scan is not None and scan.function == "scrub"
     return {
         "name": layout.name,
-        "health": "DEGRADED" if is_degraded else "ONLINE",
         **_sizes(index, place, layout, moment),
         "data_error_count": 0,
-        **summarize(vdevs),
         "last_scrub_end": scan_row["end_at"] if scan_row and is_scrubbed else None,
         "scan": scan_row,
         "rebuilds": [],
-        "vdevs": [vdev.as_dict() for vdev in vdevs],
+        **vdevs,
     }
+
+
+def _vdev_facts(vdevs: list[Vdev]) -> Json:
+    """Return the pool's vdevs and what they say of its health."""
+    is_degraded = any(vdev.state != "ONLINE" and not vdev.is_spare for vdev in vdevs)
+    rows = [vdev.as_dict() for vdev in vdevs]
+    return {"health": "DEGRADED" if is_degraded else "ONLINE", **summarize(vdevs), "vdevs": rows}
+
+
+@lru_cache(maxsize=4096)
+def _unharmed(index: int, layout: PoolLayout) -> Json:
+    """Return the same of a pool where no disk ever failed, which is the same at any moment; do not change it."""
+    return _vdev_facts(pool_vdevs(index, layout, (), 0.0))
 
 
 def _sizes(index: int, place: int, layout: PoolLayout, moment: Moment) -> Json:
@@ -79,14 +94,24 @@ def alloc_bytes(index: int, place: int, layout: PoolLayout, moment: Moment) -> i
 
 def _main_share(index: int, moment: Moment) -> float:
     """Return how full the guests' pool is: some fill up for weeks, and stay within their part while the demo runs."""
-    role, days, is_planned = role_of(index), moment.seconds / DAY_SECONDS, index < len(PLANNED)
+    role, days = role_of(index), moment.seconds / DAY_SECONDS
     if role is Role.FILLING:
-        level = 0.8602 if is_planned else between(0.81, 0.88, "level", index)
-        return level + max(-0.4, min(0.008, 0.006 * days))
+        return _jumping(present_share(index) + max(-0.4, min(0.008, FILLING_A_DAY * days)), FILLING_LIMITS)
     if role is Role.FULL:
-        level = 0.9302 if is_planned else between(0.915, 0.965, "level", index)
-        return level + max(-0.4, min(0.02, 0.003 * days))
+        return _jumping(present_share(index) + max(-0.4, min(0.02, FULL_A_DAY * days)), FULL_LIMITS)
     return _steady_share(index, MAIN_POOL, moment.now)
+
+
+def present_share(index: int) -> float:
+    """Return how full the pool is when the demo begins, of a host whose pool fills up or is full."""
+    is_planned = index < len(PLANNED)
+    if role_of(index) is Role.FULL:
+        return 0.9302 if is_planned else between(0.915, 0.965, "level", index)
+    return 0.8602 if is_planned else between(0.81, 0.88, "level", index)
+
+
+def _jumping(share: float, limits: Sequence[float]) -> float:
+    return share - JUMP_SHARE * sum(share < limit for limit in limits)
 
 
 def _steady_share(index: int, place: int, now: float) -> float:

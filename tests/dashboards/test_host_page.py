@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -125,9 +124,3 @@ def test_unknown_addresses_differ_from_none() -> None:
 def test_the_agent_s_own_cost_is_shown_in_its_words() -> None:
     payload = a_fast_payload(agent={"cpu_seconds": 0.5, "rss_bytes": 2**20, "version": "1"})
     assert agent_costs(a_newest(a_snapshot(a_sample(payload=payload)))) == [("cpu", "0.50 s"), ("rss", "1 MiB")]
-
-
-@pytest.mark.parametrize("other", ['"x": 1e999', '"x": ' + "[" * 900 + "]" * 900, '"agent": {"cpu_seconds": 1e999}'])
-def test_numbers_and_nesting_beyond_bounds_in_unknown_keys_do_not_stop_the_page(other: str) -> None:
-    sample = replace(a_sample(), raw=f"{{{other}}}".encode())
-    assert agent_costs(a_newest(a_snapshot(sample))) == []

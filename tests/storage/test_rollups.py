@@ -18,6 +18,7 @@ from proxmon.fleet import Host
 from proxmon.samples import Sample
 from proxmon.series import METRICS, SeriesKind
 from storage import Store
+from storage.rollups import Bites
 from tests.builders import DAY, NOW, a_fast_payload, a_guest, a_pool, a_sample
 from tests.storage.conftest import SECRET, Query
 
@@ -87,7 +88,7 @@ def test_a_long_backlog_is_worked_off_in_bites(
     store: Store, host: Host, monkeypatch: pytest.MonkeyPatch, query: Query
 ) -> None:
     monkeypatch.setattr("storage.rollups.WINDOW_SAMPLES", 7)
-    monkeypatch.setattr("storage.rollups.BITE_PARTS", {MINUTE: 3, HOUR: 2})
+    monkeypatch.setattr("storage.upkeep.LONG_BITES", Bites(minutes=3, hours=2, span=HOUR))
     samples = loads(host, NOW, range(40), every=7 * MINUTE)
     random.Random(1).shuffle(samples)
     store.append(samples).result()

@@ -47,7 +47,7 @@ def calls(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Calls:
             clock.seconds += 1
             yield
 
-    monkeypatch.setattr("storage.upkeep.roll_up", lambda connection, now: steps("roll up", 2))
+    monkeypatch.setattr("storage.upkeep.roll_up", lambda connection, now, bites: steps("roll up", 2))
     monkeypatch.setattr("storage.upkeep.retire", lambda connection, settings, spans, now: steps("retire", 1))
     return calls
 
@@ -105,7 +105,7 @@ def test_what_failed_is_begun_again_at_the_next_time(
     assert calls == ["roll up"]
 
 
-def failing(connection: Any, now: Any) -> Iterator[None]:
+def failing(connection: Any, now: Any, bites: Any) -> Iterator[None]:
     """Fail before the first step."""
     raise duckdb.OutOfMemoryException("no memory left")
     yield
