@@ -9,6 +9,7 @@ from dashboards.formats import unix
 from dashboards.wording import rule_label
 from proxmon.alerts.model import AlertEvent, EventKind, Severity
 from proxmon.alerts.records import AlertRecord
+from proxmon.alerts.silences import Silence
 from proxmon.context import Monitor
 from proxmon.rules.words import number
 
@@ -26,7 +27,7 @@ WORDS = {
 }
 
 
-def alert_row(record: AlertRecord, host: str | None, now: datetime) -> Message:
+def alert_row(record: AlertRecord, host: str | None, now: datetime, silence: Silence | None = None) -> Message:
     """Return an alert as a row; ``host`` is None where it has none any more."""
     newest, known = record.newest, record.acknowledged
     return {
@@ -46,18 +47,51 @@ def alert_row(record: AlertRecord, host: str | None, now: datetime) -> Message:
         "opened": unix(record.opened_at),
         "closed": unix(record.closed_at),
         "flapping": record.is_flapping,
+        "silenced": silence and silence.reason,
         "acknowledged": known
         and {"by": known.by, "at": unix(known.at), "reason": known.reason, "until": unix(known.until)},
         "events": [_event(event) for event in record.events],
     }
 
 
+def silence_row(silence: Silence, now: datetime) -> Message:
+    """Return a silence as a row: what it covers in words, and until when."""
+    return {
+        "key": str(silence.id),
+        "what": silence_words(silence),
+        "reason": silence.reason,
+        "by": silence.by,
+        "starts": unix(silence.starts_at) if silence.starts_at > now else None,
+        "ends": unix(silence.ends_at),
+        "hours": silence.hours.text if silence.hours else "",
+    }
+
+
+def silence_words(silence: Silence) -> str:
+    """Say what a silence covers."""
+    if silence.alert_id is not None:
+        return f"Alert {silence.alert_id}"
+    parts = [
+        "all hosts" if silence.host == "*" else silence.host,
+        "" if silence.rule == "*" else rule_label(silence.rule),
+        "" if silence.subject == "*" else silence.subject,
+    ]
+    return " · ".join(part for part in parts if part)
+
+
 def alert_counts(monitor: Monitor) -> Message:
     """Return what every page's header says: how many alerts wait for somebody, and the newest of them in words."""
     now, desk = monitor.clock(), monitor.alerts
-    waiting = [record for record in desk.list_open() if not record.is_acknowledged(now)]
+    waiting = [record for record in desk.list_open() if not is_quiet(record, monitor, now)]
     counts = {severity.value: sum(one.severity is severity for one in waiting) for severity in Severity}
     return {**counts, "newest": [_headline(record, monitor) for record in waiting[-MOST_NEWEST:]]}
+
+
+def is_quiet(record: AlertRecord, monitor: Monitor, now: datetime) -> bool:
+    """Tell whether an open alert waits for nobody: somebody knows of it, or it is silenced."""
+    if record.is_acknowledged(now):
+        return True
+    return monitor.silences.find_for(record, monitor.alerts.host_of(record), now) is not None
 
 
 def _headline(record: AlertRecord, monitor: Monitor) -> Message:

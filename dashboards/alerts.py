@@ -7,12 +7,17 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, ClassVar
 
-from dashboards.alert_rows import alert_row
+from dashboards.alert_rows import alert_row, silence_row, silence_words
 from dashboards.components import Message, Part, Rows
 from dashboards.live import Page, argument
+from dashboards.wording import rule_label
 from proxmon.alerts.records import AlertRecord
+from proxmon.alerts.silences import Silence, read_text, read_until
 from proxmon.bus import Changes
-from proxmon.errors import ProxmonError
+from proxmon.errors import ConflictError, NotFoundError, ProxmonError
+from proxmon.status import RULE_NAMES
+
+OWNER = "the owner"
 
 
 class AlertsPage(Page):
@@ -25,6 +30,7 @@ class AlertsPage(Page):
         super().__init__(**params)
         self._shown = Rows()
         self._past: list[AlertRecord] | None = None
+        self._silences = Rows()
 
     @property
     def title(self) -> str:
@@ -35,8 +41,12 @@ class AlertsPage(Page):
         """Return the alerts as they are now; those of a past moment come when they are loaded."""
         rows = self._rows()
         self._shown = Rows(rows)
+        silences = self._silence_rows()
+        self._silences = Rows(silences)
         state = {
             "rows": rows,
+            "silences": silences,
+            "rules": {name: rule_label(name) for name in RULE_NAMES},
             "loading": self.at is not None,
             "query": argument("q"),
             "state": argument("state"),
@@ -49,8 +59,39 @@ class AlertsPage(Page):
         if changes is not None and not (changes.is_alerts_changed or changes.is_tick):
             return
         message = self._shown.replace(self._rows())
-        if message or changes is None:
-            yield {"to": "alerts", **message}
+        silences = self._silences.replace(self._silence_rows())
+        if message or silences or changes is None:
+            yield {"to": "alerts", **message, **({"silences": silences} if silences else {})}
+
+    async def receive(self, message: Message) -> None:
+        """Do what a dialog asks, and answer with what was done or why not."""
+        try:
+            answer = {"done": await self._act(message)}
+        except ProxmonError as error:
+            answer = {"error": str(error)}
+        self._send([{"to": "alerts", "answer": answer}])
+
+    async def _act(self, message: Message) -> str:
+        desk, action = self.monitor.alerts, message.get("action")
+        if self.at is not None:
+            raise ConflictError("Go back to live first: the past cannot be changed.")
+        if action == "acknowledge":
+            record = desk.acknowledge(_id(message), OWNER, read_text(message, "reason"), read_until(message))
+            return f"Acknowledged: {record.newest.message}."
+        if action == "unacknowledge":
+            desk.unacknowledge(_id(message), OWNER)
+            return "The acknowledgement was taken back."
+        if action == "silence":
+            silence = await self.monitor.silences.add(message, OWNER)
+            return f"Silenced: {silence_words(silence)}."
+        if action == "end-silence":
+            await self.monitor.silences.end(_id(message))
+            return "The silence has ended."
+        raise NotFoundError("The server does not know this action; reload the page.")
+
+    def _silence_rows(self) -> list[Message]:
+        book = self.monitor.silences
+        return [] if self.at is not None else [silence_row(one, self.now) for one in book.list_silences()]
 
     async def load(self, at: datetime) -> None:
         """Load the past moment's fleet, for the hosts' names, and its alerts."""
@@ -61,7 +102,12 @@ class AlertsPage(Page):
             self.tell(str(error))
 
     def _rows(self) -> list[Message]:
-        return [alert_row(record, self._host(record), self.now) for record in self._records()]
+        return [alert_row(record, self._host(record), self.now, self._silence(record)) for record in self._records()]
+
+    def _silence(self, record: AlertRecord) -> Silence | None:
+        if self.at is not None or not record.is_open:
+            return None
+        return self.monitor.silences.find_for(record, self._host(record) or "", self.now)
 
     def _records(self) -> list[AlertRecord]:
         if self.at is not None:
@@ -72,3 +118,8 @@ class AlertsPage(Page):
     def _host(self, record: AlertRecord) -> str | None:
         judged = self.board.find(record.host_id) if self.board is not None else None
         return judged.name if judged else None
+
+
+def _id(message: Message) -> int:
+    text = str(message.get("id", ""))
+    return int(text) if text.isdecimal() and len(text) < 19 else 0

@@ -50,6 +50,7 @@ class Page(pn.viewable.Viewer):
         self._unsubscribe: Callable[[], None] | None = None
         self._document: Any = None
         self._beat_at = 0.0
+        self._counts: Message = {}
         self._is_over = False
 
     def __panel__(self) -> Channel:
@@ -127,9 +128,12 @@ class Page(pn.viewable.Viewer):
         self._send([*self._beat(changes), *self._count_alerts(changes), *news])
 
     def _count_alerts(self, changes: Changes | None) -> Iterator[Message]:
-        """Give the header's counts when they may have changed; a page of the past shows those of now as well."""
-        if changes is None or changes.is_alerts_changed:
-            yield {"to": "alert-count", **alert_counts(self.monitor)}
+        """Give the header's counts when they changed, also by time; a page of the past shows those of now as well."""
+        if changes is None or changes.is_alerts_changed or changes.is_tick:
+            counts = alert_counts(self.monitor)
+            if changes is None or counts != self._counts:
+                self._counts = counts
+                yield {"to": "alert-count", **counts}
 
     def _beat(self, changes: Changes | None) -> Iterator[Message]:
         now = unix(self.monitor.clock()) or 0.0

@@ -9,6 +9,7 @@ from msgspec import Raw
 
 from proxmon.alerts.model import AlertEvent
 from proxmon.alerts.records import AlertRecord
+from proxmon.alerts.silences import Silence
 from proxmon.auth import IssuedToken
 from proxmon.board import JudgedHost
 from proxmon.credentials import ApiToken
@@ -91,7 +92,9 @@ def token_answer(token: ApiToken) -> dict[str, Any]:
     return {"name": token.name, "role": token.role, "created_at": iso(token.created_at)}
 
 
-def alert_answer(record: AlertRecord, host: str | None, now: datetime) -> dict[str, Any]:
+def alert_answer(
+    record: AlertRecord, host: str | None, now: datetime, silence: Silence | None = None
+) -> dict[str, Any]:
     """Return an alert with all of its moments; ``host`` is null for one about the server or a deleted host."""
     newest, known = record.newest, record.acknowledged
     return {
@@ -115,7 +118,24 @@ def alert_answer(record: AlertRecord, host: str | None, now: datetime) -> dict[s
         "flapping": record.is_flapping,
         "acknowledged": known
         and {"by": known.by, "at": iso(known.at), "reason": known.reason, "until": iso(known.until)},
+        "silenced_by": silence and silence.id,
         "events": [event_answer(event) for event in record.events],
+    }
+
+
+def silence_answer(silence: Silence) -> dict[str, Any]:
+    """Return a silence with what it covers and how long."""
+    return {
+        "id": silence.id,
+        "by": silence.by,
+        "reason": silence.reason,
+        "from": iso(silence.starts_at),
+        "until": iso(silence.ends_at),
+        "alert": silence.alert_id,
+        "host": silence.host,
+        "rule": silence.rule,
+        "subject": silence.subject,
+        "hours": silence.hours.text if silence.hours else "",
     }
 
 

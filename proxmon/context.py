@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from proxmon.alerts.desk import AlertDesk
+from proxmon.alerts.links import LinkSigner
+from proxmon.alerts.silences import SilenceBook
 from proxmon.board import Board, PastBoard
 from proxmon.bus import Bus
 from proxmon.config import Settings
@@ -36,6 +38,8 @@ class Monitor:
     bus: Bus
     hosts: HostRegistry
     alerts: AlertDesk
+    silences: SilenceBook
+    links: LinkSigner
     tokens: TokenRegistry
     sessions: Sessions
     ingest: Ingest

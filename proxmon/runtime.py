@@ -9,10 +9,13 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from proxmon.alerts.desk import AlertDesk, AlertStore
+from proxmon.alerts.links import LinkSigner
+from proxmon.alerts.silences import SilenceBook, SilenceStore
 from proxmon.board import Board, PastBoard
 from proxmon.bus import Bus
 from proxmon.config import Settings
 from proxmon.context import CheckedStore, Monitor
+from proxmon.control import private_key
 from proxmon.fleet import Fleet, FleetSnapshot
 from proxmon.hosts import HostRegistry, HostStore
 from proxmon.ingest import Ingest, SampleStore
@@ -32,6 +35,11 @@ class Store(HostStore, TokenStore, SessionStore, SampleStore, QueryStore, Checke
     @property
     def alerts(self) -> AlertStore:
         """Return what is stored of alerts."""
+        ...
+
+    @property
+    def silences(self) -> SilenceStore:
+        """Return what is stored of silences."""
         ...
 
     def snapshot(self, at: datetime | None = None) -> FleetSnapshot:
@@ -70,6 +78,8 @@ def make_monitor(store: Store, settings: Settings, clock: Callable[[], datetime]
         bus=bus,
         hosts=HostRegistry(store, board, clock),
         alerts=AlertDesk(store.alerts, board, clock),
+        silences=SilenceBook(store.silences, bus, clock),
+        links=LinkSigner(private_key(settings.data_directory / "links.key")),
         tokens=TokenRegistry(store, clock),
         sessions=Sessions(store, clock, settings.session_days),
         ingest=Ingest(store, board, clock, settings.max_body_bytes),

@@ -30,6 +30,7 @@ from storage.inbox import Inbox
 from storage.queries import Parameters, QueryAnswer
 from storage.registry import delete_rows, insert_event, insert_host, mark_deleted
 from storage.series import read_series
+from storage.silences import SilenceTable
 from storage.sizes import TableSize, read_sizes
 from storage.snapshots import read_snapshot
 from storage.upkeep import Upkeep
@@ -50,6 +51,7 @@ class Store:
         self._directory, self._database = directory, database
         self._credentials, self._writer = credentials, writer
         self.alerts = AlertTable(database, writer)
+        self.silences = SilenceTable(database, writer)
         self._is_closed = False
         self._is_backing_up = Lock()
         self._answers: WeakSet[QueryAnswer] = WeakSet()

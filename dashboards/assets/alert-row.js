@@ -1,11 +1,11 @@
 // One alert: its sentence, and behind it the value, the threshold, what helps, and its timeline.
 import { showTime } from "./clock.js";
-import { el, hostAddress, setText } from "./dom.js";
+import { el, hostAddress, isPast, setText } from "./dom.js";
 import { pill, setPill, shape } from "./status.js";
 import { iso } from "./times.js";
 import { span } from "./words.js";
 
-export function drawAlert(row, send) {
+export function drawAlert(row, act) {
   const head = {
     pill: pill(row.severity),
     host: el("span", { class: "alert-host" }),
@@ -17,7 +17,7 @@ export function drawAlert(row, send) {
   const summary = el("summary", {}, head.pill, head.host, head.message, head.marks, head.time);
   const details = el("details", {}, summary, more);
   const root = el("li", { "data-role": "alert", "data-alert": row.key }, details);
-  const drawn = { root, details, head, more, send };
+  const drawn = { root, details, head, more, act };
   details.addEventListener("toggle", () => details.open && fillMore(drawn));
   fillAlert(drawn, row);
   return drawn;
@@ -42,7 +42,7 @@ export function fillAlert(drawn, row) {
 function marks(row) {
   const found = [];
   if (row.flapping) found.push("flapping");
-  if (row.silenced) found.push("silenced");
+  if (row.silenced != null) found.push("silenced");
   if (row.state === "acknowledged") found.push(`known to ${row.acknowledged.by}`);
   return found;
 }
@@ -68,10 +68,19 @@ function fillMore(drawn) {
   more.replaceChildren(facts, el("h3", { text: "Timeline" }), el("ol", { class: "moments" }, ...row.events.map((event) => momentOf(row, event))), ...actions(drawn));
 }
 
-function actions({ row }) {
-  if (!row.is_linked) return [];
-  const there = el("a", { class: "button small", href: hostAddress(row.host), text: `Open ${row.host}` });
-  return [el("div", { class: "alert-actions" }, there)];
+function actions({ row, act }) {
+  const found = [];
+  if (row.is_linked) found.push(el("a", { class: "button small", href: hostAddress(row.host), text: `Open ${row.host}` }));
+  if (!isPast() && row.state === "open") found.push(button("Acknowledge…", () => act("acknowledge", row)));
+  if (!isPast() && row.state === "acknowledged") found.push(button("Take acknowledgement back", () => act("unacknowledge", row)));
+  if (!isPast() && row.state !== "closed") found.push(button("Silence…", () => act("silence", row)));
+  return found.length ? [el("div", { class: "alert-actions" }, ...found)] : [];
+}
+
+function button(text, act) {
+  const made = el("button", { class: "button small", type: "button", text });
+  made.addEventListener("click", act);
+  return made;
 }
 
 function fact(list, label, value, kind = "") {

@@ -1,8 +1,10 @@
 // The page of alerts: three lists of one kind of row, filtered by severity and by text.
 import { canNotify, isNotifying, wishNotifications } from "./alert-count.js";
+import { askAcknowledge, askSilence } from "./alert-dialogs.js";
 import { drawAlert, fillAlert } from "./alert-row.js";
 import { el, fold, isPast, rememberInAddress, setText } from "./dom.js";
 import { searchField } from "./host-grid.js";
+import { SilenceList } from "./silences.js";
 import { shape, WORDS } from "./status.js";
 import { count } from "./words.js";
 
@@ -16,7 +18,7 @@ export function mount(root, state, send) {
 }
 
 class AlertList {
-  constructor(root, { rows, loading, query, state, severity }, send) {
+  constructor(root, { rows, silences, rules, loading, query, state, severity }, send) {
     this.send = send;
     this.rows = new Map();
     this.drawn = new Map();
@@ -25,7 +27,9 @@ class AlertList {
     this.query = query;
     this.state = state in STATES ? state : "open";
     this.severity = SEVERITIES.includes(severity) ? severity : "all";
+    this.rules = rules;
     this.build(root);
+    this.silences = new SilenceList(root, silences, send, () => askSilence({ rules }, send));
     this.put(rows);
     this.arrange();
   }
@@ -43,7 +47,8 @@ class AlertList {
     this.more = el("button", { class: "button", type: "button", text: "Show more" });
     this.more.addEventListener("click", () => this.showMore());
     this.empty = el("div", { class: "empty" });
-    root.append(head, el("div", { class: "alert-filters" }, states, severities), this.list, this.empty, this.more);
+    this.outcome = el("p", { class: "notice", role: "status", hidden: true });
+    root.append(head, this.outcome, el("div", { class: "alert-filters" }, states, severities), this.list, this.empty, this.more);
   }
 
   chip(label, act, severity) {
@@ -80,7 +85,9 @@ class AlertList {
     this.arrange();
   }
 
-  receive({ put = [], remove = [] }) {
+  receive({ put = [], remove = [], silences, answer }) {
+    if (answer) return this.tell(answer);
+    if (silences) this.silences.receive(silences);
     this.isLoading = false;
     for (const key of remove) {
       this.rows.delete(key);
@@ -89,6 +96,18 @@ class AlertList {
     }
     this.put(put);
     this.arrange();
+  }
+
+  tell({ done, error }) {
+    setText(this.outcome, error || done);
+    this.outcome.dataset.kind = error ? "critical" : "";
+    this.outcome.hidden = false;
+  }
+
+  act(action, row) {
+    if (action === "acknowledge") askAcknowledge(row, this.send);
+    else if (action === "silence") askSilence({ rules: this.rules, row }, this.send);
+    else this.send({ to: "alerts", action, id: row.key });
   }
 
   put(rows) {
@@ -116,7 +135,7 @@ class AlertList {
   draw(row) {
     const known = this.drawn.get(row.key);
     if (known) return known;
-    const drawn = drawAlert(row, this.send);
+    const drawn = drawAlert(row, (action, about) => this.act(action, about));
     this.drawn.set(row.key, drawn);
     return drawn;
   }

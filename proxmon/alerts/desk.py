@@ -15,7 +15,7 @@ from proxmon.alerts.policy import Policies, default_policies
 from proxmon.alerts.records import AlertCounts, AlertRecord, count_alerts, fold, follow, revive
 from proxmon.board import Board, JudgedHost
 from proxmon.bus import Changes
-from proxmon.errors import StoreUnavailableError
+from proxmon.errors import NotFoundError, StoreUnavailableError
 from proxmon.fleet import HostSnapshot
 from proxmon.status import HostStatus, evaluate
 
@@ -82,6 +82,29 @@ class AlertDesk:
         """List the alerts as they were at a moment, those that had ended in the 30 days before with them; blocks."""
         return list(fold(self._store.list_events(at - KEPT, at)).values())
 
+    def acknowledge(self, alert_id: int, by: str, reason: str = "", until: datetime | None = None) -> AlertRecord:
+        """Note that somebody knows of an open alert, until it ends, worsens, or that moment comes.
+
+        Raises:
+            NotFoundError: no alert with that id is open.
+        """
+        record, now = self._get_open(alert_id), self._clock()
+        event = event_of(revive(record), EventKind.ACKNOWLEDGED, now, reason)
+        self._take([replace(event, actor=by, until=until)])
+        return self._records[alert_id]
+
+    def unacknowledge(self, alert_id: int, by: str) -> AlertRecord:
+        """Take an acknowledgement back. Raises NotFoundError."""
+        record = self._get_open(alert_id)
+        if record.acknowledged is not None:
+            self._take([replace(event_of(revive(record), EventKind.UNACKNOWLEDGED, self._clock()), actor=by)])
+        return self._records[alert_id]
+
+    def host_of(self, record: AlertRecord) -> str:
+        """Return the name of an alert's host; empty when it is about the server, or the host was deleted."""
+        judged = self._board.find(record.host_id)
+        return judged.name if judged else ""
+
     def judged(self, judged: JudgedHost, at: datetime) -> None:
         """Take in a host that the board judged."""
         self._take([*self._engine.advance(at), *self._engine.take(judged.snapshot, judged.status, at)])
@@ -115,6 +138,12 @@ class AlertDesk:
         """Wait until every event that is known now was stored, or could not be."""
         while self._storing is not None:
             await asyncio.shield(self._storing)
+
+    def _get_open(self, alert_id: int) -> AlertRecord:
+        record = self._records.get(alert_id)
+        if record is None or not record.is_open:
+            raise NotFoundError("Choose one of the open alerts: this one is over, or never was.")
+        return record
 
     def _fresh(self) -> dict[int, AlertRecord]:
         return {

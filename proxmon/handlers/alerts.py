@@ -5,15 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 from proxmon.alerts.records import AlertRecord
-from proxmon.answers import alert_answer, iso
+from proxmon.alerts.silences import read_text, read_until
+from proxmon.answers import alert_answer, iso, silence_answer
 from proxmon.board import Board, PastBoard
 from proxmon.errors import SampleError
-from proxmon.handlers.hosts import ReaderHandler, read_moment
+from proxmon.handlers.base import ApiHandler
+from proxmon.handlers.hosts import ReaderHandler, read_moment, read_object
+from proxmon.tokens import Role
 
 STATES = ("open", "acknowledged", "closed")
 SEVERITIES = ("warning", "critical")
+API_ACTOR = "a program"
 
 
 class AlertsHandler(ReaderHandler):
@@ -24,7 +29,12 @@ class AlertsHandler(ReaderHandler):
         records, board, now = await self._read()
         wanted = self._filter(records, board, now)
         ordered = sorted(wanted, key=lambda pair: pair[0].id, reverse=True)
-        self.answer({"at": iso(now), "alerts": [alert_answer(record, host, now) for record, host in ordered]})
+        self.answer({"at": iso(now), "alerts": [self._tell(record, host, now) for record, host in ordered]})
+
+    def _tell(self, record: AlertRecord, host: str | None, now: datetime) -> dict[str, Any]:
+        is_live = record.is_open and not self.get_query_argument("at", "")
+        silence = self.monitor.silences.find_for(record, host or "", now) if is_live else None
+        return alert_answer(record, host, now, silence)
 
     async def _read(self) -> tuple[list[AlertRecord], Board | PastBoard, datetime]:
         desk, text = self.monitor.alerts, self.get_query_argument("at", "")
@@ -54,6 +64,63 @@ class AlertsHandler(ReaderHandler):
         if value and value not in choices:
             raise SampleError(f"Send {name} as one of {', '.join(choices)}.")
         return value
+
+
+class AcknowledgementHandler(ApiHandler):
+    """``/api/alerts/ID/acknowledgement``: somebody knows of an alert, or takes that back."""
+
+    async def prepare(self) -> None:
+        """Let administrators pass."""
+        await self.authorize(Role.ADMIN)
+
+    async def post(self, alert_id: str) -> None:
+        """Acknowledge the alert, with a reason and an end if the body has them."""
+        body = read_object(self.request.body or b"{}")
+        until = read_until(body)
+        if until is not None and until <= self.monitor.clock():
+            raise SampleError("Choose an end that is still to come.")
+        desk = self.monitor.alerts
+        record = desk.acknowledge(int(alert_id), API_ACTOR, read_text(body, "reason"), until)
+        await desk.stored()
+        self.answer(alert_answer(record, desk.host_of(record) or None, self.monitor.clock()))
+
+    async def delete(self, alert_id: str) -> None:
+        """Take the acknowledgement back."""
+        self.monitor.alerts.unacknowledge(int(alert_id), API_ACTOR)
+        await self.monitor.alerts.stored()
+        self.set_status(204)
+        self.finish()
+
+
+class SilencesHandler(ApiHandler):
+    """``/api/silences``: what is silenced; POST adds a silence or a maintenance window."""
+
+    async def prepare(self) -> None:
+        """Let administrators add silences and readers see them."""
+        await self.authorize(Role.ADMIN if self.request.method == "POST" else Role.READER)
+
+    async def get(self) -> None:
+        """Answer the silences that are not over."""
+        self.answer({"silences": [silence_answer(one) for one in self.monitor.silences.list_silences()]})
+
+    async def post(self) -> None:
+        """Add a silence."""
+        silence = await self.monitor.silences.add(read_object(self.request.body), API_ACTOR)
+        self.answer(silence_answer(silence), status=201)
+
+
+class SilenceHandler(ApiHandler):
+    """``DELETE /api/silences/ID``: end a silence."""
+
+    async def prepare(self) -> None:
+        """Let administrators pass."""
+        await self.authorize(Role.ADMIN)
+
+    async def delete(self, silence_id: str) -> None:
+        """End it now."""
+        await self.monitor.silences.end(int(silence_id))
+        self.set_status(204)
+        self.finish()
 
 
 def host_name(board: Board | PastBoard, record: AlertRecord) -> str | None:

@@ -8,7 +8,7 @@ from tornado.web import RequestHandler
 
 from proxmon.context import Monitor
 from proxmon.handlers.agent import ArchiveHandler, DigestHandler, InstallScriptHandler
-from proxmon.handlers.alerts import AlertsHandler
+from proxmon.handlers.alerts import AcknowledgementHandler, AlertsHandler, SilenceHandler, SilencesHandler
 from proxmon.handlers.base import ApiHandler
 from proxmon.handlers.health import HealthHandler
 from proxmon.handlers.hosts import (
@@ -35,6 +35,9 @@ HANDLERS: tuple[tuple[str, type[ApiHandler]], ...] = (
     (r"/api/hosts/([^/]+)/rotate", RotateHandler),
     (r"/api/guests", GuestsHandler),
     (r"/api/alerts", AlertsHandler),
+    (r"/api/alerts/(\d+)/acknowledgement", AcknowledgementHandler),
+    (r"/api/silences", SilencesHandler),
+    (r"/api/silences/(\d+)", SilenceHandler),
     (r"/api/query", QueryHandler),
     (r"/api/tokens", TokensHandler),
     (r"/api/tokens/([^/]+)", TokenHandler),

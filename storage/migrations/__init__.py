@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from duckdb import DuckDBPyConnection
 
 from proxmon.errors import StoreUnavailableError
-from storage.migrations import m0001_samples, m0002_rollups, m0003_alerts
+from storage.migrations import m0001_samples, m0002_rollups, m0003_alerts, m0004_silences
 
 log = logging.getLogger(__name__)
 
@@ -17,6 +17,7 @@ MIGRATIONS: tuple[tuple[int, str], ...] = (
     (1, m0001_samples.SQL),
     (2, m0002_rollups.SQL),
     (3, m0003_alerts.SQL),
+    (4, m0004_silences.SQL),
 )
 NEWEST_VERSION = MIGRATIONS[-1][0]
 

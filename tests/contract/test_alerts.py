@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import requests
 
+from proxmon.alerts.links import LinkSigner
 from tests.builders import a_fast_payload, a_message, a_pool, a_wire_sample, iso
 from tests.servers import Server
 
@@ -91,3 +92,74 @@ def test_an_open_alert_outlives_the_server(own_server: Server) -> None:
     send(own_server, token, BROKEN, times=3)
     (alert,) = alerts(own_server)
     assert [event["kind"] for event in alert["events"]] == ["opened"]
+
+
+# acknowledge and silence
+
+
+def acknowledge(server: Server, alert_id: int, **body: Any) -> requests.Response:
+    return server.ask("POST", f"/api/alerts/{alert_id}/acknowledgement", json=body)
+
+
+def test_an_acknowledged_alert_says_who_and_why(server: Server, name: str) -> None:
+    (alert,) = alerts(server, host=name)
+    answer = acknowledge(server, alert["id"], reason="disk is ordered")
+    assert answer.status_code == 200
+    (known,) = alerts(server, host=name)
+    assert (known["state"], known["acknowledged"]["reason"]) == ("acknowledged", "disk is ordered")
+    assert server.ask("DELETE", f"/api/alerts/{alert['id']}/acknowledgement").status_code == 204
+    assert alerts(server, host=name)[0]["state"] == "open"
+
+
+def test_what_is_over_or_never_was_cannot_be_acknowledged(server: Server) -> None:
+    assert acknowledge(server, 999_999).status_code == 404
+    assert acknowledge(server, 999_999, until="2020-01-01T00:00Z").status_code == 422
+
+
+def test_a_silence_marks_the_alerts_it_covers_until_it_is_ended(server: Server, name: str) -> None:
+    made = server.ask("POST", "/api/silences", json={"host": name, "reason": "work"})
+    assert made.status_code == 201
+    assert alerts(server, host=name)[0]["silenced_by"] == made.json()["id"]
+    assert made.json() in server.ask("GET", "/api/silences").json()["silences"]
+    assert server.ask("DELETE", f"/api/silences/{made.json()['id']}").status_code == 204
+    assert alerts(server, host=name)[0]["silenced_by"] is None
+    assert server.ask("DELETE", f"/api/silences/{made.json()['id']}").status_code == 404
+
+
+def test_a_reader_sees_silences_and_makes_none(server: Server, name: str) -> None:
+    token = server.ask("POST", "/api/tokens", json={"name": f"r-{name}", "role": "reader"}).json()["token"]
+    assert server.ask("GET", "/api/silences", token).status_code == 200
+    assert server.ask("POST", "/api/silences", token, json={"host": "x"}).status_code == 403
+    (alert,) = alerts(server, host=name)
+    path = f"/api/alerts/{alert['id']}/acknowledgement"
+    assert server.ask("POST", path, token, json={}).status_code == 403
+    assert server.ask("DELETE", path, token).status_code == 403
+
+
+def test_a_message_s_link_asks_first_and_acknowledges_that_alert_only(server: Server, name: str) -> None:
+    (alert,) = alerts(server, host=name)
+    signer = LinkSigner((server.data / "links.key").read_text().strip())
+    link = f"{server.url}/acknowledge/{signer.sign(alert['id'], datetime.now(UTC))}"
+    asked = requests.get(link, timeout=10)
+    assert asked.status_code == 200
+    assert "Acknowledge this alert?" in asked.text
+    assert alerts(server, host=name)[0]["state"] == "open"
+    assert "Nobody is told again" in requests.post(link, timeout=10).text
+    assert alerts(server, host=name)[0]["state"] == "acknowledged"
+    forged = requests.post(link[:-1] + ("A" if link[-1] != "A" else "B"), timeout=10)
+    assert forged.status_code == 401
+    assert requests.get(f"{server.url}/api/alerts", cookies=asked.cookies, timeout=10).status_code == 401
+
+
+def test_acknowledgements_and_silences_outlive_the_server(own_server: Server) -> None:
+    token = own_server.add_host("pve-01")
+    send(own_server, token, BROKEN, times=3)
+    (alert,) = alerts(own_server)
+    assert acknowledge(own_server, alert["id"], reason="known").ok
+    assert own_server.ask("POST", "/api/silences", json={"host": "pve-*"}).ok
+    own_server.stop()
+    own_server.start()
+    send(own_server, token, BROKEN, times=5)
+    (again,) = alerts(own_server)
+    assert (again["id"], again["state"], again["acknowledged"]["reason"]) == (alert["id"], "acknowledged", "known")
+    assert again["silenced_by"] == 1

@@ -10,6 +10,7 @@ import pandas as pd
 
 from dashboards.newest import Newest
 from proxmon.alerts.desk import AlertDesk
+from proxmon.alerts.silences import SilenceBook
 from proxmon.board import Board, JudgedHost, PastBoard
 from proxmon.bus import Bus
 from proxmon.config import RuleSettings, Settings
@@ -18,6 +19,7 @@ from proxmon.series import METRICS, SeriesRequest
 from proxmon.status import evaluate
 from tests.builders import NOW, a_snapshot
 from tests.proxmon.test_alert_desk import Memory
+from tests.proxmon.test_silences import SilenceMemory
 
 RULES = RuleSettings()
 
@@ -46,7 +48,15 @@ def a_monitor(*hosts: HostSnapshot, now: datetime = NOW) -> Any:
 
     desk = AlertDesk(Memory(), board, lambda: now)
     return SimpleNamespace(
-        settings=Settings(), alerts=desk, board=board, bus=bus, clock=lambda: now, past=past, hosts=None, series=series
+        settings=Settings(),
+        alerts=desk,
+        silences=SilenceBook(SilenceMemory(), bus, lambda: now),
+        board=board,
+        bus=bus,
+        clock=lambda: now,
+        past=past,
+        hosts=None,
+        series=series,
     )
 
 

@@ -82,8 +82,9 @@ def test_every_page_counts_the_alerts_that_wait(monitor: Any) -> None:
     assert (counts["critical"], counts["warning"]) == (1, 0)
     assert counts["newest"] == [{"id": 1, "severity": "critical", "host": "pve-01", "message": "rpool is DEGRADED"}]
     page = OverviewPage(monitor=monitor)
-    assert [one["to"] for one in page._count_alerts(Changes(is_tick=True))] == []
-    assert [one["to"] for one in page._count_alerts(Changes(is_alerts_changed=True))] == ["alert-count"]
+    assert list(page._count_alerts(Changes(frozenset({1})))) == []
+    assert list(page._count_alerts(Changes(is_alerts_changed=True))) == [{"to": "alert-count", **counts}]
+    assert list(page._count_alerts(Changes(is_tick=True))) == []
 
 
 def test_a_past_page_shows_the_alerts_of_then(monitor: Any) -> None:
@@ -97,3 +98,38 @@ def test_a_past_page_shows_the_alerts_of_then(monitor: Any) -> None:
     page = asyncio.run(load())
     (message,) = page.refresh(None)
     assert message["put"][0]["state"] == "open"
+
+
+def act(page: AlertsPage, **message: Any) -> dict[str, Any]:
+    sent: list[Any] = []
+    page._send = sent.extend  # pyright: ignore[reportAttributeAccessIssue]
+    asyncio.run(page.receive({"to": "alerts", **message}))
+    return sent[-1]["answer"]
+
+
+def test_the_page_acknowledges_and_takes_it_back(monitor: Any) -> None:
+    page = AlertsPage(monitor=monitor)
+    assert act(page, action="acknowledge", id="1", reason="known") == {"done": "Acknowledged: rpool is DEGRADED."}
+    assert alert_counts(monitor)["critical"] == 0
+    assert page._rows()[0]["acknowledged"]["reason"] == "known"
+    assert "done" in act(page, action="unacknowledge", id="1")
+    assert alert_counts(monitor)["critical"] == 1
+
+
+def test_the_page_silences_and_ends_it(monitor: Any) -> None:
+    page = AlertsPage(monitor=monitor)
+    assert act(page, action="silence", host="pve-*", reason="work") == {"done": "Silenced: pve-*."}
+    assert alert_counts(monitor)["critical"] == 0
+    assert page._rows()[0]["silenced"] == "work"
+    assert "done" in act(page, action="end-silence", id="1")
+    assert alert_counts(monitor)["critical"] == 1
+
+
+@pytest.mark.parametrize("message", [{"action": "acknowledge", "id": "x"}, {"action": "acknowledge"}, {"action": "?"}])
+def test_a_wish_that_cannot_be_fulfilled_is_answered_in_words(monitor: Any, message: dict[str, Any]) -> None:
+    assert act(AlertsPage(monitor=monitor), **message)["error"].endswith(".")
+
+
+def test_the_past_cannot_be_changed(monitor: Any) -> None:
+    page = AlertsPage(monitor=monitor, at=NOW)
+    assert act(page, action="acknowledge", id="1")["error"].startswith("Go back to live")
