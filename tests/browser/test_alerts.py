@@ -73,7 +73,7 @@ def test_an_alert_is_acknowledged_and_a_host_is_silenced(own_server: Server, ope
     alert = page.locator("[data-role=alert][data-host='pve-01']")
     alert.locator("summary").click()
     alert.get_by_role("button", name="Silence…").click()
-    page.get_by_label("What", exact=True).select_option(label="everything on pve-01")
+    page.locator("select[name=scope]").select_option(label="everything on pve-01")
     page.get_by_role("button", name="Silence", exact=True).click()
     expect(page.locator("[data-role=silence]")).to_contain_text("pve-01")
     expect(page.locator("[data-role=alert-count]")).to_contain_text("No alerts")
