@@ -7,6 +7,7 @@ before Panel would run this file (proxmon/panel_entry.py). Panel runs it only wh
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
@@ -27,6 +28,8 @@ from proxmon.runtime import keep_ticking, make_monitor
 from storage import Store
 
 Companion = Callable[[Monitor, str], Coroutine[None, None, None]]
+# After each read and write the event loop waits for the thread that runs; by default for ten times as long.
+SWITCH_SECONDS = 0.0005
 
 
 def serve(settings: Settings, companion: Companion | None = None, options: Mapping[str, Any] | None = None) -> None:
@@ -39,6 +42,7 @@ def serve(settings: Settings, companion: Companion | None = None, options: Mappi
         SettingsError: a setting cannot be used, or the address not listened on.
         StoreUnavailableError: the data directory cannot be used.
     """
+    sys.setswitchinterval(SWITCH_SECONDS)
     check_password_hash(settings.password_hash)
     directory = settings.data_directory
     store = Store.open(directory, retention=settings.retention)
