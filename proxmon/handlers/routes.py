@@ -58,5 +58,7 @@ class UnknownHandler(ApiHandler):
 def list_routes(monitor: Monitor, prefix: str = "") -> list[Route]:
     """List the routes for a Tornado application, each below ``prefix``."""
     arguments = {"monitor": monitor}
-    table = (*HANDLERS, (r"/api/.*", UnknownHandler), (r"/agent/.*", UnknownHandler))
+    # Panel's own route below /components imports whatever module a path names, for anybody; our pages need none of it.
+    unknown = tuple((rf"/{below}/.*", UnknownHandler) for below in ("api", "agent", "components"))
+    table = (*HANDLERS, *unknown)
     return [(prefix + pattern, handler, arguments) for pattern, handler in table]

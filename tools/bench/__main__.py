@@ -5,49 +5,56 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+from collections.abc import Callable
 from pathlib import Path
 
 from tools.bench.agent import measure_agent
 from tools.bench.alerts import measure_alerts
+from tools.bench.disk import measure_disk
 from tools.bench.ingest import measure_ingest
-from tools.bench.pages import a_browser, measure_latency, measure_opening
+from tools.bench.pages import a_browser, measure_latency, measure_opening, measure_search
+from tools.bench.steady import measure_steady
 from tools.bench.table import Row, as_json, as_markdown
 
 
 def main() -> None:
     """Measure everything, or the parts that are named."""
     parser = argparse.ArgumentParser(prog="python -m tools.bench", description=__doc__)
-    parser.add_argument("parts", nargs="*", metavar="PART", help="ingest, pages, agent or alerts (all of them)")
-    parts = parser.parse_args().parts or ["ingest", "pages", "agent", "alerts"]
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)} (all of them)")
     rows: list[Row] = []
-    if "ingest" in parts:
-        rows += measure_ingest()
-    if "pages" in parts:
-        rows += measure_pages()
-    if "agent" in parts:
-        rows += measure_agent()
-    if "alerts" in parts:
-        rows += measure_alerts()
-    report(rows)
+    for part in parser.parse_args().parts or PARTS:
+        rows += PARTS[part]()
+        report(rows)
+    print(report(rows))
 
 
 def measure_pages() -> list[Row]:
     """Measure what an open page costs and how quickly it follows."""
     with a_browser() as browser:
-        latency = [measure_latency(browser, pages, repetitions=10) for pages in (1, 10)]
+        latency = [measure_latency(browser, pages, repetitions=10) for pages in (1, 10, 50)]
         opening = [one for hosts in (10, 100, 1000) for one in measure_opening(browser, hosts, repetitions=3)]
-    return latency + opening
+        return [*latency, *opening, measure_search(browser)]
 
 
-def report(rows: list[Row]) -> None:
-    """Print the table and keep it."""
+PARTS: dict[str, Callable[[], list[Row]]] = {
+    "ingest": measure_ingest,
+    "disk": measure_disk,
+    "steady": measure_steady,
+    "pages": measure_pages,
+    "agent": measure_agent,
+    "alerts": measure_alerts,
+}
+
+
+def report(rows: list[Row]) -> str:
+    """Keep the table as it is so far, and return it."""
     machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
     text = f"Measured on {machine}.\n\n{as_markdown(rows)}\n"
-    print(text)
     directory = Path("build")
     directory.mkdir(exist_ok=True)
     (directory / "bench.md").write_text(text, encoding="utf-8")
     (directory / "bench.json").write_text(as_json(rows) + "\n", encoding="utf-8")
+    return text
 
 
 if __name__ == "__main__":

@@ -1,100 +1,117 @@
-"""Durable samples a second over HTTP, against a handler that only reads the same JSON."""
+"""Durable samples a second over HTTP, against what else one might have built or installed."""
 
 from __future__ import annotations
 
 import http.client
-import json
-import os
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-from tests.builders import a_fast_payload, a_guest, a_message, a_wire_sample, iso
+from tools.bench.baselines import a_handler, an_influxdb
+from tools.bench.messages import lines, messages
 from tools.bench.pages import a_server
-from tools.bench.table import Row, row
+from tools.bench.processes import cpu_seconds
+from tools.bench.table import Row, note, row
 
 CLIENTS = 16
 SECONDS = 4.0
-BARE = """
-import asyncio, json, sys
-import tornado.web
-class Handler(tornado.web.RequestHandler):
-    def post(self):
-        self.write({"stored": len(json.loads(self.request.body)["samples"])})
-async def main():
-    server = tornado.web.Application([("/api/ingest", Handler)]).listen(0, "127.0.0.1")
-    print(next(iter(server._sockets.values())).getsockname()[1], flush=True)
-    await asyncio.Event().wait()
-asyncio.run(main())
-"""
+REPETITIONS = 5
+Bodies = Callable[[int, datetime, int], Iterator[bytes]]
 
 
-@contextmanager
-def bare_handler() -> Iterator[str]:
-    """Give the address of a Tornado server that parses and forgets."""
-    process = subprocess.Popen([sys.executable, "-c", BARE], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
-    process.kill()
-    process.wait()
+@dataclass
+class Rival:
+    """One of those that are measured: where to send to, and what was measured so far."""
+
+    name: str
+    url: str
+    pid: int
+    tokens: list[str]
+    bodies: Bodies = messages
+    rates: list[float] = field(default_factory=list)
+    latencies: list[float] = field(default_factory=list)
+    cpu_ms: list[float] = field(default_factory=list)
 
 
-def bodies(start: datetime, samples: int) -> Iterator[bytes]:
-    """Give messages with that many samples each, all of different moments."""
-    guests = {"vms": [a_guest(vmid=100 + number, name=f"guest-{number:02d}") for number in range(20)]}
-    payload = json.dumps(a_fast_payload(vms_runtime=guests))
-    number = 0
-    while True:
-        wire = []
-        for _ in range(samples):
-            number += 1
-            wire.append(a_wire_sample(collected_at=iso(start + timedelta(milliseconds=number)), payload=None))
-        yield a_message(*wire).replace(b'"payload": null', b'"payload": ' + payload.encode())
+def drive(rival: Rival, samples: int) -> None:
+    """Send for some seconds from several clients; note samples a second, latencies and the CPU of a sample in ms."""
+    start, deadline = datetime.now(UTC), time.perf_counter() + SECONDS
+    target = urlsplit(rival.url)
+    before = cpu_seconds(rival.pid)
 
-
-def drive(url: str, tokens: list[str], samples: int) -> tuple[float, list[float]]:
-    """Send for some seconds from several clients; return samples a second and the latencies in ms."""
-    start = datetime.now(UTC)
-    deadline = time.perf_counter() + SECONDS
-    netloc = urlsplit(url).netloc
-
-    def client(token: str) -> list[float]:
-        connection, latencies = http.client.HTTPConnection(netloc), []
-        for body in bodies(start, samples):
+    def client(number: int) -> list[float]:
+        connection, latencies = http.client.HTTPConnection(target.netloc), []
+        headers = {"Authorization": f"Bearer {rival.tokens[number]}"}
+        for body in rival.bodies(number, start, samples):
             began = time.perf_counter()
-            connection.request("POST", "/api/ingest", body, {"Authorization": f"Bearer {token}"})
+            connection.request("POST", f"{target.path}?{target.query}", body, headers)
             answer = connection.getresponse()
             answer.read()
-            assert answer.status == 200, answer.status
+            assert answer.status in (200, 204), answer.status
             latencies.append((time.perf_counter() - began) * 1000)
             if time.perf_counter() > deadline:
                 return latencies
         return latencies
 
-    with ThreadPoolExecutor(len(tokens)) as pool:
-        latencies = [one for found in pool.map(client, tokens) for one in found]
-    return len(latencies) * samples / SECONDS, latencies
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        latencies = [one for found in pool.map(client, range(CLIENTS)) for one in found]
+    rival.latencies += latencies
+    rival.rates.append(len(latencies) * samples / SECONDS)
+    rival.cpu_ms.append((cpu_seconds(rival.pid) - before) * 1000 / (len(latencies) * samples))
 
 
 def measure_ingest() -> list[Row]:
-    """Measure both servers in turn, with one sample and with fifty a message."""
-    rows: list[Row] = []
-    with a_server(CLIENTS) as (server, hosts), bare_handler() as bare:
-        tokens = [token for _, token in hosts]
-        for samples in (1, 50):
-            ours, parsed, latency = [], [], []
-            for _ in range(3):
-                rate, found = drive(server.url, tokens, samples)
-                ours.append(rate)
-                latency += found
-                parsed.append(drive(bare, tokens, samples)[0])
-            share = [mine / other for mine, other in zip(ours, parsed, strict=True)]
-            rows.append(row(f"durable samples a second, {samples} a message, {os.cpu_count()} cores", ours, "1/s"))
-            rows.append(row(f"… against a handler that only parses, {samples} a message", share, "ratio"))
-            rows.append(row(f"… acknowledged after, {samples} a message", latency, "ms"))
-    return rows
+    """Measure all of them in turn, with one sample and with fifty a message."""
+    return [one for samples in (1, 50) for one in measure(samples)]
+
+
+def measure(samples: int) -> list[Row]:
+    """Measure all of them in turn, several times, so that a busy moment meets each."""
+    with ExitStack() as opened:
+        server, hosts = opened.enter_context(a_server(CLIENTS))
+        bare = opened.enter_context(a_handler(with_sqlite=False))
+        sqlite = opened.enter_context(a_handler(with_sqlite=True))
+        influx = opened.enter_context(an_influxdb())
+        names = [f"host-{number}" for number in range(CLIENTS)]
+        assert server.process is not None
+        ours = Rival("proxmon", f"{server.url}/api/ingest", server.process.pid, [token for _, token in hosts])
+        rivals = [
+            ours,
+            Rival("a handler that only parses", bare.url, bare.pid, names),
+            Rival("a SQLite insert a sample, synchronous=FULL", sqlite.url, sqlite.pid, names),
+        ]
+        if influx:
+            rivals.append(Rival("InfluxDB", influx.url, influx.pid, names, lines))
+        for _ in range(REPETITIONS):
+            for rival in rivals:
+                drive(rival, samples)
+    return [*own_rows(ours, samples), *(one for rival in rivals[1:] for one in ratio_rows(ours, rival, samples))] + (
+        [] if influx else [note(f"against InfluxDB, {samples} a message", "not installed: apt install influxdb")]
+    )
+
+
+def own_rows(ours: Rival, samples: int) -> list[Row]:
+    """Return what was measured of proxmon itself."""
+    worst = sorted(ours.latencies)[int(len(ours.latencies) * 0.99)]
+    goal = ("≥ 3000", 3000.0) if samples == 50 else ("", None)
+    return [
+        row(f"durable samples a second, {samples} a message", ours.rates, "1/s", *goal, up=True),
+        row(f"… acknowledged after, {samples} a message", ours.latencies, "ms"),
+        row(f"… acknowledged after, 99 of 100, {samples} a message", [worst], "ms"),
+        row(f"… CPU of a sample, {samples} a message", ours.cpu_ms, "ms"),
+    ]
+
+
+def ratio_rows(ours: Rival, rival: Rival, samples: int) -> list[Row]:
+    """Return how proxmon compares with one of the others, run by run."""
+    shares = [mine / other for mine, other in zip(ours.rates, rival.rates, strict=True)]
+    least = {"a handler that only parses": 0.6, "a SQLite insert a sample, synchronous=FULL": 1.0}.get(rival.name)
+    goal = (f"≥ {least:g}", least) if least and samples == 1 else ("", None)
+    return [
+        row(f"… rate against {rival.name}, {samples} a message", shares, "ratio", *goal, up=True),
+        row(f"… {rival.name} itself, {samples} a message", rival.rates, "1/s"),
+    ]

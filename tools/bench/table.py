@@ -13,18 +13,26 @@ class Row:
     """One measured figure; ``goal`` says in words what it has to hold against, ``spread`` how far the runs differ."""
 
     what: str
-    value: float
+    value: float | None
     unit: str
     spread: str = ""
     goal: str = ""
     is_held: bool | None = None
 
 
-def row(what: str, values: Sequence[float], unit: str, goal: str = "", most: float | None = None) -> Row:
-    """Return the median of repeated measurements with their range, held against ``most``."""
+def row(
+    what: str, values: Sequence[float], unit: str, goal: str = "", limit: float | None = None, *, up: bool = False
+) -> Row:
+    """Return the median and the range of repeated measurements; the limit is the most, or with ``up`` the least."""
     middle = statistics.median(values)
     spread = f"{min(values):.3g} to {max(values):.3g}, n={len(values)}"
-    return Row(what, middle, unit, spread, goal, None if most is None else middle <= most)
+    is_held = None if limit is None else middle >= limit if up else middle <= limit
+    return Row(what, middle, unit, spread, goal, is_held)
+
+
+def note(what: str, why: str) -> Row:
+    """Return a row for what could not be measured, which says why."""
+    return Row(what, None, "", why)
 
 
 def as_markdown(rows: Sequence[Row]) -> str:
@@ -32,7 +40,7 @@ def as_markdown(rows: Sequence[Row]) -> str:
     head = "| what | median | unit | range | goal | held |\n|---|---:|---|---|---|---|"
     held = {None: "", True: "yes", False: "**no**"}
     lines = [
-        f"| {one.what} | {one.value:.3g} | {one.unit} | {one.spread} | {one.goal} | {held[one.is_held]} |"
+        f"| {one.what} | {_shown(one.value)} | {one.unit} | {one.spread} | {one.goal} | {held[one.is_held]} |"
         for one in rows
     ]
     return "\n".join([head, *lines])
@@ -41,3 +49,7 @@ def as_markdown(rows: Sequence[Row]) -> str:
 def as_json(rows: Sequence[Row]) -> str:
     """Return the rows as JSON."""
     return json.dumps([asdict(one) for one in rows], indent=2)
+
+
+def _shown(value: float | None) -> str:
+    return "" if value is None else f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

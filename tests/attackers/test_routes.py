@@ -1,0 +1,276 @@
+"""Every route and websocket with every kind of credential: a route that is not in the table fails the first test."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import panel as pn
+import pytest
+import requests
+from tornado.web import create_signed_value
+
+from dashboards.auth import cookie_secret
+from dashboards.server import make_server
+from proxmon.config import Settings
+from proxmon.runtime import make_monitor
+from storage import Store
+from tests.builders import a_message
+from tests.contract.test_login import shake_hands
+from tests.servers import Server
+
+
+class Access(StrEnum):
+    """Who may use a route."""
+
+    EVERYBODY = "everybody"
+    HOST = "a host's token"
+    READER = "a reader's token or a session"
+    ADMIN = "an administrator's token or a session"
+    SESSION = "a session"
+    SOCKET = "a session, as a websocket"
+
+
+@dataclass(frozen=True)
+class Use:
+    """A way to use a route: what a request looks like that is allowed, and by whom."""
+
+    access: Access
+    path: str
+    method: str = "GET"
+    body: bytes | None = None
+
+
+HOST_PATH = "/api/hosts/pve-routes"
+# The patterns of the application's own rules; a route that answers several methods has a use for each.
+TABLE: dict[str, tuple[Use, ...]] = {
+    "/healthz$": (Use(Access.EVERYBODY, "/healthz"),),
+    "/metrics$": (Use(Access.READER, "/metrics"),),
+    "/api/ingest$": (Use(Access.HOST, "/api/ingest", "POST", a_message(samples=[])),),
+    "/api/goodbye$": (Use(Access.HOST, "/api/goodbye", "POST", b""),),
+    "/api/hosts$": (
+        Use(Access.READER, "/api/hosts"),
+        Use(Access.ADMIN, "/api/hosts", "POST", b'{"name": "not a name!"}'),
+    ),
+    "/api/hosts/([^/]+)$": (
+        Use(Access.READER, HOST_PATH),
+        Use(Access.ADMIN, "/api/hosts/nobody", "DELETE"),
+    ),
+    "/api/hosts/([^/]+)/rotate$": (Use(Access.ADMIN, "/api/hosts/nobody/rotate", "POST", b""),),
+    "/api/guests$": (Use(Access.READER, "/api/guests?q=x"),),
+    "/api/query$": (Use(Access.READER, "/api/query", "POST", b'{"sql": "SELECT 1"}'),),
+    "/api/tokens$": (
+        Use(Access.ADMIN, "/api/tokens"),
+        Use(Access.ADMIN, "/api/tokens", "POST", b'{"name": "x", "role": "no such role"}'),
+    ),
+    "/api/tokens/([^/]+)$": (Use(Access.ADMIN, "/api/tokens/nobody", "DELETE"),),
+    r"/agent/proxmon-agent\.pyz$": (Use(Access.EVERYBODY, "/agent/proxmon-agent.pyz"),),
+    r"/agent/proxmon-agent\.pyz\.sha256$": (Use(Access.EVERYBODY, "/agent/proxmon-agent.pyz.sha256"),),
+    r"/agent/install\.sh$": (Use(Access.EVERYBODY, "/agent/install.sh"),),
+    "/api/.*$": (Use(Access.EVERYBODY, "/api/nothing"),),
+    "/agent/.*$": (Use(Access.EVERYBODY, "/agent/nothing"),),
+    "/login$": (Use(Access.EVERYBODY, "/login"),),
+    "/logout$": (Use(Access.EVERYBODY, "/logout"),),
+    "/assets/(.*)$": (Use(Access.EVERYBODY, "/assets/login.css"),),
+    "/static/(?!extensions/)(.*)$": (Use(Access.EVERYBODY, "/static/js/bokeh.min.js"),),
+    "/static/extensions/(.*)$": (Use(Access.EVERYBODY, "/static/extensions/panel/panel.min.js"),),
+    "/static/(.*)$": (Use(Access.EVERYBODY, "/static/js/bokeh.min.js"),),
+    "/hosts/(?:[^/]+)/static/(.*)$": (Use(Access.EVERYBODY, "/hosts/x/static/js/bokeh.min.js"),),
+    "/vms/static/(.*)$": (Use(Access.EVERYBODY, "/vms/static/js/bokeh.min.js"),),
+    "/admin/hosts/static/(.*)$": (Use(Access.EVERYBODY, "/admin/hosts/static/js/bokeh.min.js"),),
+    "/favicon.ico$": (Use(Access.EVERYBODY, "/favicon.ico"),),
+    # Panel would import the module that the path names; ours stands before it and knows none.
+    "/components/.*$": (Use(Access.EVERYBODY, "/components/dashboards.components/Channel/_esm/x"),),
+    "/components/(.*)$": (Use(Access.EVERYBODY, "/components/os/x/y/z"),),
+    "/?$": (Use(Access.SESSION, "/"),),
+    "/ws$": (Use(Access.SOCKET, ""),),
+    "/metadata$": (Use(Access.SESSION, "/metadata"),),
+    "/autoload.js$": (Use(Access.SESSION, "/autoload.js?bokeh-autoload-element=x"),),
+}
+for name, example in (
+    ("/hosts/(?P<name>[^/]+)", "/hosts/pve-routes"),
+    ("/vms", "/vms"),
+    ("/admin/hosts", "/admin/hosts"),
+):
+    TABLE |= {
+        f"{name}/?$": (Use(Access.SESSION, example),),
+        f"{name}/ws$": (Use(Access.SOCKET, example),),
+        f"{name}/metadata$": (Use(Access.SESSION, f"{example}/metadata"),),
+        f"{name}/autoload.js$": (Use(Access.SESSION, f"{example}/autoload.js?bokeh-autoload-element=x"),),
+    }
+USES = [use for uses in TABLE.values() for use in uses]
+KINDS = ("none", "wrong", "revoked", "host", "rotated", "reader", "admin", "forged", "expired", "session")
+ALLOWED = {
+    Access.EVERYBODY: KINDS,
+    Access.HOST: ("host",),
+    Access.READER: ("reader", "admin", "session"),
+    Access.ADMIN: ("admin", "session"),
+    Access.SESSION: ("session",),
+    Access.SOCKET: ("session",),
+}
+REFUSALS = {
+    Access.HOST: (401,),
+    Access.READER: (401,),
+    Access.ADMIN: (401, 403),
+    Access.SESSION: (302, 401, 403),
+}
+
+
+@pytest.fixture(scope="module")
+def credentials(server: Server) -> dict[str, dict[str, str]]:
+    """Give every kind of credential as the headers of a request."""
+    host = server.add_host("pve-routes")
+    rotated = server.add_host("pve-rotated")
+    assert server.ask("POST", "/api/hosts/pve-rotated/rotate").ok
+    tokens = {
+        name: server.ask("POST", "/api/tokens", json={"name": f"routes-{name}", "role": role}).json()["token"]
+        for name, role in (("reader", "reader"), ("admin", "admin"), ("revoked", "admin"))
+    }
+    assert server.ask("DELETE", "/api/tokens/routes-revoked").status_code == 204
+    session = server.log_in().cookies.get("user") or ""
+    bearers = tokens | {"host": host, "rotated": rotated, "wrong": secrets.token_urlsafe(32)}
+    cookies = {"session": session, "forged": signed("another key"), "expired": signed(key_of(server), age_days=400)}
+    return (
+        {"none": {}}
+        | {name: {"Authorization": f"Bearer {token}"} for name, token in bearers.items()}
+        | {name: {"Cookie": f"user={value}"} for name, value in cookies.items()}
+    )
+
+
+def key_of(server: Server) -> str:
+    return cookie_secret((server.data / "cookie.key").read_text().strip(), server.password_hash)
+
+
+def signed(key: str, age_days: float = 0) -> str:
+    """Return a session's cookie as it was made with that key so many days ago."""
+    made_at = time.time() - age_days * 86_400
+    return create_signed_value(key, "user", "owner", clock=lambda: made_at).decode()
+
+
+@pytest.fixture
+def patterns(tmp_path: Path) -> Iterator[set[str]]:
+    """Give the patterns of all rules of a real application."""
+
+    async def collect(store: Store) -> set[str]:
+        server = make_server(make_monitor(store, Settings(port=0)), "key" * 12)
+        application = server._tornado
+        found = set(walk(application.default_router)) | set(walk(application.wildcard_router))
+        server.stop()
+        return found
+
+    pn.extension()
+    store = Store.open(tmp_path / "data")
+    yield asyncio.run(collect(store))
+    store.close()
+
+
+def walk(router: Any) -> Iterator[str]:
+    for rule in router.rules:
+        if hasattr(rule.target, "rules"):
+            yield from walk(rule.target)
+        else:
+            yield rule.matcher.regex.pattern
+
+
+def test_every_route_of_the_application_is_in_the_table(patterns: set[str]) -> None:
+    assert patterns == set(TABLE)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("use", USES, ids=lambda use: f"{use.method} {use.path}")
+def test_a_route_answers_those_alone_who_may_use_it(
+    server: Server, credentials: dict[str, dict[str, str]], use: Use, kind: str
+) -> None:
+    headers = credentials[kind]
+    if use.access is Access.SOCKET:
+        answer = shake_hands(server, use.path, Origin=server.url, **headers)
+        assert (" 101 " if kind == "session" else " 403 ") in answer
+        return
+    status = send(server, use, headers)
+    if kind in ALLOWED[use.access]:
+        assert status not in (401, 403, 500)
+    else:
+        assert status in REFUSALS[use.access]
+
+
+def send(server: Server, use: Use, headers: dict[str, str]) -> int:
+    url = server.url + use.path
+    own_page = {"Origin": server.url, "Sec-Fetch-Site": "same-origin"} if "Cookie" in headers else {}
+    answer = requests.request(
+        use.method, url, headers=headers | own_page, data=use.body, allow_redirects=False, timeout=30
+    )
+    if answer.status_code == 302 and use.access is Access.SESSION:
+        assert "/login" in answer.headers["Location"] or "missing=" in answer.headers["Location"]
+        return 200 if "missing=" in answer.headers["Location"] else 302
+    return answer.status_code
+
+
+CHANGES = [use for use in USES if use.method != "GET" and use.access is Access.ADMIN]
+
+
+@pytest.mark.parametrize("use", CHANGES, ids=lambda use: f"{use.method} {use.path}")
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Referer": "http://evil.example/page"},
+        {},
+    ],
+    ids=["origin", "sandbox", "fetch metadata", "referer", "nothing"],
+)
+def test_another_sites_page_changes_nothing_with_the_owners_cookie(
+    server: Server, credentials: dict[str, dict[str, str]], use: Use, foreign: dict[str, str]
+) -> None:
+    headers = credentials["session"] | foreign
+    answer = requests.request(use.method, server.url + use.path, headers=headers, data=use.body, timeout=30)
+    assert answer.status_code == 403
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/agent/../etc/passwd",
+        "/agent/%2e%2e/%2e%2e/etc/passwd",
+        "/agent/proxmon-agent.pyz/../../config.py",
+        "/assets/../templates/login.html",
+        "/assets/%2e%2e/templates/login.html",
+        "/assets//etc/passwd",
+        "/static/%2e%2e/%2e%2e/etc/passwd",
+        "/static/extensions/panel/%2e%2e/%2e%2e/config.py",
+        "/components/..%2f..%2f/etc/passwd",
+    ],
+)
+def test_no_path_leads_to_another_file(server: Server, credentials: dict[str, dict[str, str]], path: str) -> None:
+    with requests.Session() as session:
+        prepared = session.prepare_request(requests.Request("GET", server.url, headers=credentials["session"]))
+        prepared.url = server.url + path  # as it is written: requests would shorten the dots itself
+        answer = session.send(prepared, timeout=30)
+    assert answer.status_code in (400, 403, 404)
+    assert b"root:" not in answer.content
+
+
+def test_a_cookie_that_another_name_was_signed_for_is_no_session(server: Server) -> None:
+    value = create_signed_value(key_of(server), "theme", "owner").decode()
+    answer = requests.get(server.url + "/", cookies={"user": value}, allow_redirects=False, timeout=30)
+    assert answer.status_code == 302
+
+
+def test_a_session_that_was_there_before_the_login_is_not_taken_over(server: Server) -> None:
+    planted = "planted-by-mallory"
+    answer = requests.post(
+        server.url + "/login",
+        data={"password": server.password},
+        cookies={"user": planted},
+        allow_redirects=False,
+        timeout=30,
+    )
+    assert answer.status_code == 302
+    assert answer.cookies["user"] != planted
