@@ -64,6 +64,7 @@ TABLE: dict[str, tuple[Use, ...]] = {
     ),
     "/api/hosts/([^/]+)/rotate$": (Use(Access.ADMIN, "/api/hosts/nobody/rotate", "POST", b""),),
     "/api/guests$": (Use(Access.READER, "/api/guests?q=x"),),
+    "/api/alerts$": (Use(Access.READER, "/api/alerts"),),
     "/api/query$": (Use(Access.READER, "/api/query", "POST", b'{"sql": "SELECT 1"}'),),
     "/api/tokens$": (
         Use(Access.ADMIN, "/api/tokens"),
@@ -82,6 +83,7 @@ TABLE: dict[str, tuple[Use, ...]] = {
     "/static/extensions/(.*)$": (Use(Access.EVERYBODY, "/static/extensions/panel/panel.min.js"),),
     "/static/(.*)$": (Use(Access.EVERYBODY, "/static/js/bokeh.min.js"),),
     "/hosts/(?:[^/]+)/static/(.*)$": (Use(Access.EVERYBODY, "/hosts/x/static/js/bokeh.min.js"),),
+    "/alerts/static/(.*)$": (Use(Access.EVERYBODY, "/alerts/static/js/bokeh.min.js"),),
     "/vms/static/(.*)$": (Use(Access.EVERYBODY, "/vms/static/js/bokeh.min.js"),),
     "/admin/hosts/static/(.*)$": (Use(Access.EVERYBODY, "/admin/hosts/static/js/bokeh.min.js"),),
     "/favicon.ico$": (Use(Access.EVERYBODY, "/favicon.ico"),),
@@ -105,7 +107,7 @@ for name, example in (
         f"{name}/autoload.js$": (Use(Access.SESSION, f"{example}/autoload.js?bokeh-autoload-element=x"),),
     }
 USES = [use for uses in TABLE.values() for use in uses]
-KINDS = ("none", "wrong", "revoked", "host", "rotated", "reader", "admin", "forged", "expired", "session")
+KINDS = ("none", "wrong", "revoked", "host", "rotated", "reader", "admin", "forged", "expired", "ended", "session")
 ALLOWED = {
     Access.EVERYBODY: KINDS,
     Access.HOST: ("host",),
@@ -134,8 +136,12 @@ def credentials(server: Server) -> dict[str, dict[str, str]]:
     }
     assert server.ask("DELETE", "/api/tokens/routes-revoked").status_code == 204
     session = server.log_in().cookies.get("user") or ""
+    ended = server.log_in()
+    left = ended.cookies.get("user") or ""
+    assert ended.get(server.url + "/logout", headers={"Origin": server.url}, allow_redirects=False, timeout=30).ok
     bearers = tokens | {"host": host, "rotated": rotated, "wrong": secrets.token_urlsafe(32)}
-    cookies = {"session": session, "forged": signed("another key"), "expired": signed(key_of(server), age_days=400)}
+    cookies = {"session": session, "ended": left}
+    cookies |= {"forged": signed("another key"), "expired": signed(key_of(server), age_days=400)}
     return (
         {"none": {}}
         | {name: {"Authorization": f"Bearer {token}"} for name, token in bearers.items()}
@@ -188,6 +194,8 @@ def test_a_route_answers_those_alone_who_may_use_it(
     server: Server, credentials: dict[str, dict[str, str]], use: Use, kind: str
 ) -> None:
     headers = credentials[kind]
+    if use.path == "/logout" and kind == "session":  # which ends it, and the others are still needed
+        headers = {"Cookie": f"user={server.log_in().cookies.get('user')}"}
     if use.access is Access.SOCKET:
         answer = shake_hands(server, use.path, Origin=server.url, **headers)
         assert (" 101 " if kind == "session" else " 403 ") in answer
