@@ -13,6 +13,7 @@ from proxmon.alerts.silences import Silence
 from proxmon.auth import IssuedToken
 from proxmon.board import JudgedHost
 from proxmon.credentials import ApiToken
+from proxmon.events import Event
 from proxmon.findings import Detail, Finding
 from proxmon.guests import Guest
 from proxmon.samples import Sample
@@ -36,13 +37,13 @@ def host_answer(judged: JudgedHost, now: datetime) -> dict[str, Any]:
         "created_at": iso(snapshot.host.created_at),
         "last_seen_at": iso(snapshot.last_seen_at),
         "agent_version": newest.agent_version if newest else None,
-        "findings": [finding_answer(finding, now) for finding in status.findings],
+        "findings": [finding_answer(finding, now, judged.find_since(finding)) for finding in status.findings],
         "samples": {tier.value: sample_answer(sample) for tier, sample in sorted(snapshot.samples.items())},
     }
 
 
-def finding_answer(finding: Finding, now: datetime) -> dict[str, Any]:
-    """Return a finding with its value, threshold, the age of its data and its details."""
+def finding_answer(finding: Finding, now: datetime, since: datetime | None) -> dict[str, Any]:
+    """Return a finding with its value, threshold, since when it has its verdict, and its details."""
     return {
         "rule": finding.rule,
         "verdict": finding.verdict,
@@ -52,9 +53,28 @@ def finding_answer(finding: Finding, now: datetime) -> dict[str, Any]:
         "unit": finding.unit,
         "threshold": finding.threshold,
         "clears_when": finding.clears_when,
+        "since": iso(since),
         "observed_at": iso(finding.observed_at),
         "age_seconds": finding.age_seconds(now),
         "details": [_detail_answer(detail) for detail in finding.details],
+    }
+
+
+def happening_answer(event: Event) -> dict[str, Any]:
+    """Return an event; what it has nothing to say of is null."""
+    return {
+        "host": event.host,
+        "host_id": event.host_id,
+        "happened_at": iso(event.happened_at),
+        "recorded_at": iso(event.known_at),
+        "kind": event.kind,
+        "rule": event.rule or None,
+        "subject": event.subject or None,
+        "was": event.was,
+        "became": event.became,
+        "message": event.message or None,
+        "started_at": iso(event.started_at),
+        "duration_seconds": event.duration_seconds,
     }
 
 

@@ -4,15 +4,32 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from proxmon.bus import Bus, Changes
 from proxmon.config import RuleSettings
+from proxmon.events import Recorded
+from proxmon.findings import Finding, earliest
 from proxmon.fleet import Fleet, FleetSnapshot, HostSnapshot
+from proxmon.past import judge_past
 from proxmon.samples import Sample
 from proxmon.status import HostStatus, evaluate
+
+# A verdict changes just after the moment up to which it was valid.
+MOMENT = timedelta(microseconds=1)
+
+
+class Recording(Protocol):
+    """What is told of every judgement."""
+
+    def note(self, host: HostSnapshot, status: HostStatus, at: datetime) -> tuple[Recorded, datetime | None]:
+        """Record what changed; return what is recorded now, and when to judge again at the latest."""
+        ...
+
+    def forget(self, host_id: int) -> None:
+        """Forget a host."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +49,16 @@ class JudgedHost:
         """Return the host's name."""
         return self.snapshot.host.name
 
+    def find_since(self, finding: Finding) -> datetime | None:
+        """Return since when the finding has its verdict; None where that was not recorded."""
+        return self.snapshot.recorded.find_since(finding) if self.snapshot.recorded else None
+
 
 def judge_all(fleet: FleetSnapshot, rules: RuleSettings) -> list[JudgedHost]:
     """Judge every host of a snapshot as of its moment, by name."""
-    return [JudgedHost(host, evaluate(host, rules, fleet.at)) for host in fleet.hosts]
+    if fleet.is_live:
+        return [JudgedHost(host, evaluate(host, rules, fleet.at)) for host in fleet.hosts]
+    return [JudgedHost(*judge_past(host, rules, fleet.at)) for host in fleet.hosts]
 
 
 class BoardWatcher(Protocol):
@@ -55,9 +78,18 @@ class Board:
     depends on how many verdicts expire and not on how many hosts there are.
     """
 
-    def __init__(self, fleet: Fleet, rules: RuleSettings, bus: Bus, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        fleet: Fleet,
+        rules: RuleSettings,
+        bus: Bus,
+        clock: Callable[[], datetime],
+        recording: Recording | None = None,
+    ) -> None:
         self.fleet, self.rules, self.bus, self.clock = fleet, rules, bus, clock
+        self._recording = recording
         self._judged: dict[int, JudgedHost] = {}
+        self._due: dict[int, datetime] = {}
         self._expiries: list[tuple[datetime, int]] = []
         self.watcher: BoardWatcher | None = None
         for snapshot in fleet.list_hosts():
@@ -81,16 +113,17 @@ class Board:
 
     def accept(self, host_id: int, samples: Iterable[Sample], seen_at: datetime) -> None:
         """Take in stored samples and tell the bus."""
+        self._let_expire(host_id, seen_at)
         changed = self.fleet.accept(host_id, samples, seen_at)
         if changed is not None:
-            self._judge(changed)
+            self._judge(changed, seen_at)
             self._tell(host_id, seen_at)
             self.bus.publish(Changes(frozenset({host_id})))
 
-    def put(self, snapshot: HostSnapshot) -> None:
-        """Take in a host that is new or was changed by an administrator, and tell the bus."""
+    def put(self, snapshot: HostSnapshot, at: datetime | None = None) -> None:
+        """Take in a host that is new or was changed by an administrator at that moment, and tell the bus."""
         self.fleet.put(snapshot)
-        self._judge(snapshot)
+        self._judge(snapshot, at)
         self._tell(snapshot.host.id, self.clock())
         self.bus.publish(Changes(frozenset({snapshot.host.id}), is_fleet_changed=True))
 
@@ -100,6 +133,9 @@ class Board:
         self._judged.pop(host_id, None)
         if self.watcher is not None:
             self.watcher.removed(host_id, self.clock())
+        self._due.pop(host_id, None)
+        if self._recording is not None:
+            self._recording.forget(host_id)
         self.bus.publish(Changes(frozenset({host_id}), is_fleet_changed=True))
 
     @property
@@ -107,8 +143,7 @@ class Board:
         """Return until when all verdicts stay as they are without a sample; None when none of them expires."""
         while self._expiries:
             expiry, host_id = self._expiries[0]
-            judged = self._judged.get(host_id)
-            if judged is not None and judged.status.valid_until == expiry:
+            if self._due.get(host_id) == expiry:
                 return expiry
             heapq.heappop(self._expiries)
         return None
@@ -117,10 +152,9 @@ class Board:
         """Judge again what time alone has changed, and tell the bus that time has passed."""
         now, changed = self.clock(), set[int]()
         while self._expiries and self._expiries[0][0] < now:
-            _, host_id = heapq.heappop(self._expiries)
-            judged = self._judged.get(host_id)
-            if judged and judged.status.valid_until and judged.status.valid_until < now:
-                self._judge(judged.snapshot)
+            expiry, host_id = heapq.heappop(self._expiries)
+            if self._due.get(host_id) == expiry:
+                self._let_expire(host_id, now)
                 changed.add(host_id)
         self.bus.publish(Changes(frozenset(changed), is_tick=True))
 
@@ -128,11 +162,29 @@ class Board:
         if self.watcher is not None:
             self.watcher.judged(self._judged[host_id], at)
 
-    def _judge(self, snapshot: HostSnapshot) -> None:
-        status = evaluate(snapshot, self.rules, self.clock())
-        self._judged[snapshot.host.id] = JudgedHost(snapshot, status)
-        if status.valid_until is not None:
-            heapq.heappush(self._expiries, (status.valid_until, snapshot.host.id))
+    def _let_expire(self, host_id: int, now: datetime) -> None:
+        """Judge the host anew at each moment until now at which time alone changed its verdict."""
+        while (due := self._due.get(host_id)) is not None and due < now:
+            judged = self._judged[host_id]
+            self._judge(judged.snapshot, due + MOMENT)
+            if self._due.get(host_id) == due:
+                self._judge(judged.snapshot, now)
+                return
+
+    def _judge(self, snapshot: HostSnapshot, at: datetime | None = None) -> None:
+        moment, revisit = at or self.clock(), None
+        status = evaluate(snapshot, self.rules, moment)
+        if self._recording is not None:
+            recorded, revisit = self._recording.note(snapshot, status, moment)
+            if recorded is not snapshot.recorded:
+                snapshot = replace(snapshot, recorded=recorded)
+                self.fleet.put(snapshot)
+        host_id, due = snapshot.host.id, earliest((status.valid_until, revisit))
+        self._judged[host_id] = JudgedHost(snapshot, status)
+        self._due.pop(host_id, None)
+        if due is not None:
+            self._due[host_id] = due
+            heapq.heappush(self._expiries, (due, host_id))
 
 
 class PastBoard:

@@ -13,9 +13,11 @@ from proxmon.alerts.silences import SilenceBook
 from proxmon.board import Board, PastBoard
 from proxmon.bus import Bus
 from proxmon.config import Settings
+from proxmon.events import Event, EventRequest
 from proxmon.hosts import HostRegistry
 from proxmon.ingest import Ingest
 from proxmon.queries import Queries
+from proxmon.recorder import Recorder
 from proxmon.series import SeriesRequest
 from proxmon.sessions import Sessions
 from proxmon.tokens import TokenRegistry
@@ -26,6 +28,14 @@ class CheckedStore(Protocol):
 
     def check(self) -> None:
         """Raise StoreUnavailableError when samples cannot be stored."""
+
+
+class PastReader(Protocol):
+    """Reads the fleet as of a past moment."""
+
+    async def __call__(self, at: datetime, *, as_collected: bool = False) -> PastBoard:
+        """Return the fleet as it was known then, or as it was then by what is known today."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +55,8 @@ class Monitor:
     ingest: Ingest
     queries: Queries
     clock: Callable[[], datetime]
-    past: Callable[[datetime], Awaitable[PastBoard]]
+    past: PastReader
+    recorder: Recorder
+    events: Callable[[EventRequest], Awaitable[list[Event]]]
     # A pandas DataFrame: proxmon itself needs no pandas, which takes half a second to import.
     series: Callable[[SeriesRequest], Awaitable[Any]]

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from proxmon.events import Recorded
 from proxmon.payload import FastPayload, Tier
 from proxmon.samples import Sample
 from proxmon.scrubs import finished_scrubs
@@ -28,6 +29,8 @@ class HostSnapshot:
     ``left_at`` is when it said goodbye, ``left_reason`` why (such as ``reboot``); ``rotated_at`` is when its token was
     last replaced.
     ``last_scrubs`` holds the end of the last finished scrub that was ever heard of, by pool.
+    ``recorded`` is what the events say of it, None where there are none. ``is_thinned`` is true when the newest
+    samples of that moment are gone and the last that was kept stands for them.
     """
 
     host: Host
@@ -37,6 +40,8 @@ class HostSnapshot:
     rotated_at: datetime | None = None
     left_reason: str | None = None
     last_scrubs: Mapping[str, datetime] = field(default_factory=dict[str, datetime])
+    recorded: Recorded | None = None
+    is_thinned: bool = False
 
     @property
     def newest_sample(self) -> Sample | None:

@@ -13,6 +13,7 @@ from proxmon.auth import IssuedToken, TokenVault, issue_token
 from proxmon.board import Board, JudgedHost
 from proxmon.credentials import HostSecret, TokenSecret
 from proxmon.errors import ConflictError, NotFoundError, SampleError, TokenError
+from proxmon.events import Event, EventKind
 from proxmon.fleet import Host, HostSnapshot
 
 NAME_PATTERN = re.compile(r"[A-Za-z0-9._-]{1,63}", re.ASCII)
@@ -42,8 +43,14 @@ class HostStore(Protocol):
 class HostRegistry:
     """Administers the hosts. Every change is stored first, then seen on the board and the bus."""
 
-    def __init__(self, store: HostStore, board: Board, clock: Callable[[], datetime]) -> None:
-        self._store, self._board, self._clock = store, board, clock
+    def __init__(
+        self,
+        store: HostStore,
+        board: Board,
+        clock: Callable[[], datetime],
+        tell: Callable[[Event], None] = lambda event: None,
+    ) -> None:
+        self._store, self._board, self._clock, self._tell = store, board, clock, tell
         self._vault = TokenVault((row.host_id, row.secret) for row in store.list_host_secrets())
 
     async def add(self, name: str) -> IssuedToken:
@@ -59,7 +66,8 @@ class HostRegistry:
         issued, secret = await asyncio.to_thread(issue_token, name)
         host = await asyncio.to_thread(self._store.add_host, name, secret, self._clock())
         self._vault.put(host.id, secret)
-        self._board.put(HostSnapshot(host))
+        self._tell(Event(host.id, host.created_at, EventKind.ADDED, host=name))
+        self._board.put(HostSnapshot(host), host.created_at)
         return issued
 
     async def rotate(self, name: str) -> IssuedToken:
@@ -70,14 +78,18 @@ class HostRegistry:
         rotated_at = self._clock()
         await asyncio.to_thread(self._store.rotate_host, host_id, secret, rotated_at)
         self._vault.put(host_id, secret)
-        self._board.put(replace(self._get(name).snapshot, rotated_at=rotated_at))
+        self._tell(Event(host_id, rotated_at, EventKind.ROTATED, host=name))
+        self._board.put(replace(self._get(name).snapshot, rotated_at=rotated_at), rotated_at)
         return issued
 
     async def delete(self, name: str, *, keep_history: bool) -> None:
         """Delete a host, with its samples unless ``keep_history``. Raises NotFoundError."""
         host_id = self._get(name).id
         self._vault.remove(host_id)
-        await asyncio.to_thread(self._store.delete_host, host_id, self._clock(), keep_history=keep_history)
+        deleted_at = self._clock()
+        await asyncio.to_thread(self._store.delete_host, host_id, deleted_at, keep_history=keep_history)
+        if keep_history:
+            self._tell(Event(host_id, deleted_at, EventKind.DELETED, host=name))
         self._board.remove(host_id)
 
     async def authenticate(self, token: str) -> int:
@@ -103,7 +115,8 @@ class HostRegistry:
         await asyncio.to_thread(self._store.record_goodbye, host_id, left_at, reason)
         judged = self._board.find(host_id)
         if judged is not None:
-            self._board.put(replace(judged.snapshot, left_at=left_at, left_reason=reason))
+            self._tell(Event(host_id, left_at, EventKind.GOODBYE, message=reason or "", host=judged.name))
+            self._board.put(replace(judged.snapshot, left_at=left_at, left_reason=reason), left_at)
 
     def _get(self, name: str) -> JudgedHost:
         judged = self._board.find_named(name)

@@ -67,6 +67,7 @@ class Scan(Struct, frozen=True, kw_only=True):
     state: str | None = None
     percent: float | None = None
     errors: Count | None = None
+    start_at: str | None = None
     end_at: str | None = None
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from proxmon.alerts.desk import AlertDesk, AlertStore
@@ -16,10 +16,13 @@ from proxmon.bus import Bus
 from proxmon.config import Settings
 from proxmon.context import CheckedStore, Monitor
 from proxmon.control import private_key
-from proxmon.fleet import Fleet, FleetSnapshot
+from proxmon.events import Event, EventRequest
+from proxmon.fleet import Fleet, FleetSnapshot, HostSnapshot
 from proxmon.hosts import HostRegistry, HostStore
 from proxmon.ingest import Ingest, SampleStore
 from proxmon.queries import Queries, QueryStore
+from proxmon.recorder import Recorder
+from proxmon.samples import Sample
 from proxmon.series import SeriesRequest
 from proxmon.sessions import Sessions, SessionStore
 from proxmon.tokens import TokenRegistry, TokenStore
@@ -27,6 +30,8 @@ from proxmon.tokens import TokenRegistry, TokenStore
 log = logging.getLogger(__name__)
 
 TICK_SECONDS = 1.0
+# Events are durable some milliseconds after the sample that tells of them; a store in trouble may take longer.
+RESUMED_SPAN = timedelta(minutes=1)
 
 
 class Store(HostStore, TokenStore, SessionStore, SampleStore, QueryStore, CheckedStore, Protocol):
@@ -42,8 +47,24 @@ class Store(HostStore, TokenStore, SessionStore, SampleStore, QueryStore, Checke
         """Return what is stored of silences."""
         ...
 
-    def snapshot(self, at: datetime | None = None) -> FleetSnapshot:
-        """Return the fleet at a moment, or as it was stored last."""
+    def snapshot(self, at: datetime | None = None, *, as_collected: bool = False) -> FleetSnapshot:
+        """Return the fleet as it was known at a moment, as it was then, or as it was stored last."""
+        ...
+
+    def append_events(self, events: Sequence[Event]) -> object:
+        """Store events with the next commit."""
+        ...
+
+    def list_events(self, request: EventRequest) -> list[Event]:
+        """List the events that are asked for."""
+        ...
+
+    def list_recorded_since(self, at: datetime) -> list[Event]:
+        """List the derived events that were recorded after a moment."""
+        ...
+
+    def list_received_since(self, at: datetime) -> list[Sample]:
+        """List the samples that were received after a moment."""
         ...
 
     def series(self, request: SeriesRequest) -> Any:
@@ -61,12 +82,17 @@ def utc_now() -> datetime:
 
 def make_monitor(store: Store, settings: Settings, clock: Callable[[], datetime] = utc_now) -> Monitor:
     """Join the parts of the monitor around an open store."""
-    bus = Bus()
-    board = Board(Fleet(store.snapshot().hosts), settings.rules, bus, clock)
+    bus, hosts = Bus(), store.snapshot().hosts
+    recorder = Recorder(store, settings.rules, clock)
+    resume(recorder, store, hosts)
+    board = Board(Fleet(hosts), settings.rules, bus, clock, recorder)
 
-    async def past(at: datetime) -> PastBoard:
-        snapshot = await asyncio.to_thread(store.snapshot, at)
+    async def past(at: datetime, *, as_collected: bool = False) -> PastBoard:
+        snapshot = await asyncio.to_thread(store.snapshot, at, as_collected=as_collected)
         return await asyncio.to_thread(PastBoard, snapshot, settings.rules)
+
+    async def events(request: EventRequest) -> list[Event]:
+        return await asyncio.to_thread(store.list_events, request)
 
     async def series(request: SeriesRequest) -> Any:
         return await asyncio.to_thread(store.series, request)
@@ -76,7 +102,7 @@ def make_monitor(store: Store, settings: Settings, clock: Callable[[], datetime]
         store=store,
         board=board,
         bus=bus,
-        hosts=HostRegistry(store, board, clock),
+        hosts=HostRegistry(store, board, clock, recorder.tell),
         alerts=AlertDesk(store.alerts, board, clock),
         silences=SilenceBook(store.silences, bus, clock),
         links=LinkSigner(private_key(settings.data_directory / "links.key")),
@@ -86,8 +112,24 @@ def make_monitor(store: Store, settings: Settings, clock: Callable[[], datetime]
         queries=Queries(store, settings.query_seconds),
         clock=clock,
         past=past,
+        recorder=recorder,
+        events=events,
         series=series,
     )
+
+
+def resume(recorder: Recorder, store: Store, hosts: Sequence[HostSnapshot]) -> None:
+    """Let the recorder take up where the last run ended, which may have been a crash."""
+    newest = max((host.last_seen_at for host in hosts if host.last_seen_at), default=None)
+    if newest is None:
+        return
+    since = newest - RESUMED_SPAN
+    before = {host.host.id: host for host in store.snapshot(since).hosts}
+    samples, events = store.list_received_since(since), store.list_recorded_since(since)
+    for host in hosts:
+        received = [sample for sample in samples if sample.host_id == host.host.id]
+        recorded = [event for event in events if event.host_id == host.host.id]
+        recorder.resume(host, received, recorded, before.get(host.host.id, HostSnapshot(host.host)))
 
 
 async def keep_ticking(monitor: Monitor, seconds: float = TICK_SECONDS) -> None:
@@ -95,6 +137,7 @@ async def keep_ticking(monitor: Monitor, seconds: float = TICK_SECONDS) -> None:
     while True:
         await asyncio.sleep(seconds)
         try:
+            monitor.recorder.tick(monitor.clock())
             monitor.board.tick()
             monitor.alerts.tick()
             await monitor.sessions.expire()

@@ -121,6 +121,12 @@ def read_message(body: bytes, host_id: int, received_at: datetime) -> list[Sampl
     ]
 
 
+def fresh_moment(collected_at: datetime, received_at: datetime, observed_at: datetime, offset: float) -> datetime:
+    """Return from when the freshness of a stored sample counts, as ``Clocks.fresh`` said when it came."""
+    shift = timedelta(seconds=offset)
+    return min(collected_at - shift, received_at) if abs(shift) <= PLAUSIBLE_DRIFT else observed_at
+
+
 def read_payload(tier: Tier, raw: bytes) -> Payload:
     """Return the typed form of a payload's JSON; raises ``msgspec.MsgspecError`` where a value has the wrong type."""
     return msgspec.json.decode(raw, type=PAYLOAD_TYPES[tier])

@@ -61,7 +61,7 @@ def evaluate(host: HostSnapshot, rules: RuleSettings, now: datetime) -> HostStat
         rest = tuple(_hidden(finding) for finding in rest)
         return HostStatus(Status.OFFLINE, (offline, *rest), valid_until=None)
     findings = (offline, *rest)
-    return HostStatus(_status(findings), findings, earliest(finding.valid_until for finding in findings))
+    return HostStatus(overall(findings), findings, earliest(finding.valid_until for finding in findings))
 
 
 def _hidden(finding: Finding) -> Finding:
@@ -77,6 +77,7 @@ def _hidden(finding: Finding) -> Finding:
     )
 
 
-def _status(findings: Sequence[Finding]) -> Status:
+def overall(findings: Sequence[Finding]) -> Status:
+    """Return the status that findings make: the worst verdict, where what is unknown does not count."""
     first = worst(finding for finding in findings if finding.verdict is not Verdict.UNKNOWN)
     return Status(first.verdict.value) if first else Status.OK

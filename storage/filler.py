@@ -17,6 +17,7 @@ from storage.inbox import Task
 from storage.intake import Key, Stored
 from storage.journal import Journal
 from storage.ledger import Ledger
+from storage.notes import Notes
 from storage.replay import replay_journal
 from storage.rollups import transaction
 from storage.typed import POISON, Tables, read_progress, replay
@@ -47,6 +48,7 @@ class Filler:
         self._checkpoint_bytes = CHECKPOINT_WAL_BYTES
         self._copies = self._rewrites = 0
         self._called = threading.Event()
+        self.notes = Notes(self._called.set)
         self.ledger = self._load()
         self._journal = Journal(directory.journal_paths)
         self._thread = threading.Thread(target=self._run, name="store-filler", daemon=True)
@@ -114,6 +116,7 @@ class Filler:
         try:
             for begin in range(0, count, MAX_GROUP_SAMPLES):
                 self._fill_group(min(MAX_GROUP_SAMPLES, count - begin))
+            self.notes.write(self._database.writer())
         except Exception as error:
             # The samples are safe in the journal and are tried again.
             self._roll_back(error)
@@ -175,13 +178,18 @@ class Filler:
         if len(self._pending) >= MAX_GROUP_SAMPLES:
             return 0.0
         wait = self._upkeep.wait_seconds()
-        if self._pending:
+        if self._pending or self.notes:
             wait = min(wait, self._filled_at + FILL_INTERVAL_SECONDS - time.monotonic())
         return max(0.0, wait)
 
     def _turn(self) -> None:
         is_due = time.monotonic() >= self._filled_at + FILL_INTERVAL_SECONDS
-        if self.trouble or self._is_broken or (self._pending and is_due) or len(self._pending) >= MAX_GROUP_SAMPLES:
+        if (
+            self.trouble
+            or self._is_broken
+            or ((self._pending or self.notes) and is_due)
+            or len(self._pending) >= MAX_GROUP_SAMPLES
+        ):
             self.fill()
         if self._is_broken or self._is_closing:
             return

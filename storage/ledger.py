@@ -22,6 +22,7 @@ _SPANS = {
     Tier.SLOW: "SELECT host_id, max(collected_at), min(observed_at), max(observed_at), max(received_at)"
     " FROM base.slow_samples GROUP BY host_id",
 }
+_SCRUBS = "SELECT host_id, pool, ended_at, observed_at, coalesce(received_at, observed_at) FROM base.zpool_scrubs"
 _NEXT_ID = """
 SELECT max(sample_id) + 1 FROM (
     SELECT max(sample_id) AS sample_id FROM base.fast_samples
@@ -59,6 +60,7 @@ class Scrub:
     pool: str
     ended_at: datetime
     observed_at: datetime
+    received_at: datetime
 
     def is_told_by(self, other: Scrub) -> bool:
         """Tell whether the other one says as much and was known as early."""
@@ -84,10 +86,8 @@ class Ledger:
         for tier, query in _SPANS.items():
             for host_id, *moments in _fetch(connection, query):
                 ledger.spans[host_id, tier] = Span(*map(from_store, moments))
-        for host_id, pool, ended, observed in _fetch(
-            connection, "SELECT host_id, pool, ended_at, observed_at FROM base.zpool_scrubs"
-        ):
-            ledger.add_scrubs([Scrub(host_id, pool, from_store(ended), from_store(observed))])
+        for host_id, pool, *moments in _fetch(connection, _SCRUBS):
+            ledger.add_scrubs([Scrub(host_id, pool, *map(from_store, moments))])
         ledger.next_sample_id = _fetch(connection, _NEXT_ID)[0][0]
         return ledger
 
@@ -127,7 +127,8 @@ class Ledger:
 def _scrubs(sample: Sample) -> list[Scrub]:
     if not isinstance(sample.payload, FastPayload):
         return []
-    return [Scrub(sample.host_id, pool, at, sample.observed_at) for pool, at in finished_scrubs(sample.payload)]
+    moments = (sample.observed_at, sample.received_at)
+    return [Scrub(sample.host_id, pool, at, *moments) for pool, at in finished_scrubs(sample.payload)]
 
 
 def _fetch(connection: DuckDBPyConnection, query: str) -> list[tuple[Any, ...]]:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 from duckdb import DuckDBPyConnection
 
 from proxmon.payload import Tier
-from proxmon.samples import Sample, read_payload
+from proxmon.samples import Sample, fresh_moment, read_payload
 from storage.ledger import Span
 from storage.moments import from_store, to_store
 
 log = logging.getLogger(__name__)
+
+FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 _COLUMNS = """ sample_id, host_id, collected_at, received_at, observed_at, interval_seconds, clock_offset_seconds,
     agent_version, payload """
@@ -26,34 +29,41 @@ _AFTER_PROGRESS = (
     + ("UNION ALL SELECT 'slow'," + _COLUMNS + "FROM base.slow_samples" + _AFTER)
     + "ORDER BY sample_id LIMIT ?"
 )
+_SINCE = " WHERE received_at > $1 "
+_RECEIVED_SINCE = (
+    ("SELECT 'fast'," + _COLUMNS + "FROM base.fast_samples" + _SINCE)
+    + ("UNION ALL SELECT 'medium'," + _COLUMNS + "FROM base.medium_samples" + _SINCE)
+    + ("UNION ALL SELECT 'slow'," + _COLUMNS + "FROM base.slow_samples" + _SINCE)
+    + "ORDER BY sample_id"
+)
 # The span lets zone maps skip row groups; the join picks the rows, and payloads are unpacked for those alone.
 _ROWS_AT = {
     Tier.FAST: """
     SELECT 'fast', sample_id, host_id, collected_at, received_at, observed_at, interval_seconds, clock_offset_seconds,
         agent_version, payload FROM base.fast_samples
     JOIN (SELECT unnest($1::INTEGER[]) AS host_id, unnest($2::TIMESTAMP[]) AS observed_at) AS wanted
-    USING (host_id, observed_at) WHERE observed_at BETWEEN $3 AND $4 ORDER BY sample_id""",
+    USING (host_id, observed_at) WHERE observed_at BETWEEN $3 AND $4 AND received_at <= $5 ORDER BY sample_id""",
     Tier.MEDIUM: """
     SELECT 'medium', sample_id, host_id, collected_at, received_at, observed_at, interval_seconds, clock_offset_seconds,
         agent_version, payload FROM base.medium_samples
     JOIN (SELECT unnest($1::INTEGER[]) AS host_id, unnest($2::TIMESTAMP[]) AS observed_at) AS wanted
-    USING (host_id, observed_at) WHERE observed_at BETWEEN $3 AND $4 ORDER BY sample_id""",
+    USING (host_id, observed_at) WHERE observed_at BETWEEN $3 AND $4 AND received_at <= $5 ORDER BY sample_id""",
     Tier.SLOW: """
     SELECT 'slow', sample_id, host_id, collected_at, received_at, observed_at, interval_seconds, clock_offset_seconds,
         agent_version, payload FROM base.slow_samples
     JOIN (SELECT unnest($1::INTEGER[]) AS host_id, unnest($2::TIMESTAMP[]) AS observed_at) AS wanted
-    USING (host_id, observed_at) WHERE observed_at BETWEEN $3 AND $4 ORDER BY sample_id""",
+    USING (host_id, observed_at) WHERE observed_at BETWEEN $3 AND $4 AND received_at <= $5 ORDER BY sample_id""",
 }
 _LAST_BEFORE = {
     Tier.FAST: """
-    SELECT host_id, max(observed_at) FROM base.fast_samples
-    WHERE observed_at > ? AND observed_at <= ? GROUP BY host_id""",
+    SELECT host_id, max(observed_at), max(received_at) FROM base.fast_samples
+    WHERE observed_at > $1 AND observed_at <= $2 AND received_at <= $3 GROUP BY host_id""",
     Tier.MEDIUM: """
-    SELECT host_id, max(observed_at) FROM base.medium_samples
-    WHERE observed_at > ? AND observed_at <= ? GROUP BY host_id""",
+    SELECT host_id, max(observed_at), max(received_at) FROM base.medium_samples
+    WHERE observed_at > $1 AND observed_at <= $2 AND received_at <= $3 GROUP BY host_id""",
     Tier.SLOW: """
-    SELECT host_id, max(observed_at) FROM base.slow_samples
-    WHERE observed_at > ? AND observed_at <= ? GROUP BY host_id""",
+    SELECT host_id, max(observed_at), max(received_at) FROM base.slow_samples
+    WHERE observed_at > $1 AND observed_at <= $2 AND received_at <= $3 GROUP BY host_id""",
 }
 # How far back to look for a host's newest sample, first where nearly all are, then for what is left.
 _LOOK_BACK = {
@@ -62,18 +72,68 @@ _LOOK_BACK = {
     Tier.SLOW: (timedelta(hours=3), timedelta(days=7), None),
 }
 
-Moments = dict[int, datetime]
 Spans = Mapping[tuple[int, Tier], Span]
+Found = dict[tuple[int, Tier], Sample]
 
 
-def newest_samples(cursor: DuckDBPyConnection, spans: Spans, at: datetime | None) -> dict[tuple[int, Tier], Sample]:
-    """Return the newest sample of each host and tier at a moment, by when it was observed; of all when it is None."""
-    found: dict[tuple[int, Tier], Sample] = {}
-    for tier in Tier:
-        moments = _moments(cursor, tier, {key[0]: span for key, span in spans.items() if key[1] is tier}, at)
-        for sample in _samples_at(cursor, tier, moments):
-            found[sample.host_id, tier] = sample
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A moment of the past: asked for is what was observed until then, of what was received until ``known_at``."""
+
+    at: datetime
+    known_at: datetime = FOREVER
+
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """When a host's newest sample of a tier was observed, and when it was last heard of."""
+
+    observed_at: datetime
+    received_at: datetime
+
+
+Moments = dict[int, Newest]
+
+
+def find_newest(cursor: DuckDBPyConnection, tier: Tier, spans: Spans, moment: Moment | None) -> Moments:
+    """Return when each host's newest sample of a tier was observed, at a moment or, when that is None, of all."""
+    mine = {key[0]: span for key, span in spans.items() if key[1] is tier}
+    if moment is None:
+        return {host_id: Newest(span.last_observed_at, span.last_received_at) for host_id, span in mine.items()}
+    # Most hosts need no search: their last sample was before that moment, or their first one after it.
+    ended = {host_id: span for host_id, span in mine.items() if _is_over(span, moment)}
+    found = {host_id: Newest(span.last_observed_at, span.last_received_at) for host_id, span in ended.items()}
+    missing = {
+        host_id: span for host_id, span in mine.items() if host_id not in ended and span.first_observed_at <= moment.at
+    }
+    until = [to_store(moment.at), to_store(moment.known_at)]
+    for look_back in _LOOK_BACK[tier]:
+        if not missing:
+            break
+        since = moment.at - look_back if look_back else min(span.first_observed_at for span in missing.values())
+        rows = cursor.execute(_LAST_BEFORE[tier], [to_store(since) - timedelta(microseconds=1), *until]).fetchall()
+        found |= {
+            host_id: Newest(*map(from_store, moments)) for host_id, *moments in rows if missing.pop(host_id, None)
+        }
     return found
+
+
+def _is_over(span: Span, moment: Moment) -> bool:
+    return span.last_observed_at <= moment.at and span.last_received_at <= moment.known_at
+
+
+def read_samples(cursor: DuckDBPyConnection, tier: Tier, newest: Moments, moment: Moment | None) -> Found:
+    """Return the samples that were observed at these moments; of two at the same one, that which was stored later."""
+    moments = {host_id: one.observed_at for host_id, one in newest.items()}
+    known_at = moment.known_at if moment else FOREVER
+    samples = _samples_at(cursor, tier, moments, known_at)
+    return {(sample.host_id, tier): sample for sample in samples}
+
+
+def read_received_since(cursor: DuckDBPyConnection, at: datetime) -> list[Sample]:
+    """List the samples that were received after a moment, in the order in which they were stored."""
+    rows = cursor.execute(_RECEIVED_SINCE, [to_store(at)]).fetchall()
+    return [sample for row in rows if (sample := _sample(row)) is not None]
 
 
 def read_samples_after_progress(connection: DuckDBPyConnection, limit: int) -> list[tuple[int, Sample | None]]:
@@ -81,25 +141,9 @@ def read_samples_after_progress(connection: DuckDBPyConnection, limit: int) -> l
     return [(row[1], _sample(row)) for row in connection.execute(_AFTER_PROGRESS, [limit]).fetchall()]
 
 
-def _moments(cursor: DuckDBPyConnection, tier: Tier, spans: Mapping[int, Span], at: datetime | None) -> Moments:
-    """Return when each host's newest sample was observed."""
-    if at is None:
-        return {host_id: span.last_observed_at for host_id, span in spans.items()}
-    # Most hosts need no search: their last sample was before that moment, or their first one after it.
-    moments = {host_id: span.last_observed_at for host_id, span in spans.items() if span.last_observed_at <= at}
-    missing = {host_id: span for host_id, span in spans.items() if span.first_observed_at <= at < span.last_observed_at}
-    for look_back in _LOOK_BACK[tier]:
-        if not missing:
-            break
-        since = at - look_back if look_back else min(span.first_observed_at for span in missing.values())
-        rows = cursor.execute(
-            _LAST_BEFORE[tier], [to_store(since) - timedelta(microseconds=1), to_store(at)]
-        ).fetchall()
-        moments |= {host_id: from_store(last) for host_id, last in rows if missing.pop(host_id, None)}
-    return moments
-
-
-def _samples_at(cursor: DuckDBPyConnection, tier: Tier, moments: Moments) -> Iterable[Sample]:
+def _samples_at(
+    cursor: DuckDBPyConnection, tier: Tier, moments: Mapping[int, datetime], known_at: datetime
+) -> Iterable[Sample]:
     """Give the samples of these moments; of two of one host at the same moment, the one stored later comes last."""
     newest = max(moments.values(), default=None)
     if newest is None:
@@ -107,17 +151,20 @@ def _samples_at(cursor: DuckDBPyConnection, tier: Tier, moments: Moments) -> Ite
     # Hosts that fell silent long ago are asked for apart, or their span would make every row group be read.
     recent = {host_id: at for host_id, at in moments.items() if newest - at <= timedelta(hours=2)}
     for chosen in (recent, {host_id: at for host_id, at in moments.items() if host_id not in recent}):
-        for row in _rows_at(cursor, tier, chosen):
+        for row in _rows_at(cursor, tier, chosen, known_at):
             sample = _sample(row)
             if sample is not None:
                 yield sample
 
 
-def _rows_at(cursor: DuckDBPyConnection, tier: Tier, moments: Moments) -> Sequence[tuple[Any, ...]]:
+def _rows_at(
+    cursor: DuckDBPyConnection, tier: Tier, moments: Mapping[int, datetime], known_at: datetime
+) -> Sequence[tuple[Any, ...]]:
     if not moments:
         return []
     times = [to_store(at) for at in moments.values()]
-    return cursor.execute(_ROWS_AT[tier], [list(moments), times, min(times), max(times)]).fetchall()
+    chosen = [list(moments), times, min(times), max(times), to_store(known_at)]
+    return cursor.execute(_ROWS_AT[tier], chosen).fetchall()
 
 
 def _sample(row: tuple[Any, ...]) -> Sample | None:
@@ -129,13 +176,14 @@ def _sample(row: tuple[Any, ...]) -> Sample | None:
         # It was read when it came, so the typed form has changed since: the other hosts must not suffer.
         log.exception("the payload of sample %d cannot be read any more", sample_id)
         return None
+    collected_at, received_at, observed_at = from_store(collected), from_store(received), from_store(observed)
     return Sample(
         host_id=host_id,
         tier=Tier(tier),
-        collected_at=from_store(collected),
-        received_at=from_store(received),
-        observed_at=from_store(observed),
-        fresh_at=from_store(observed),
+        collected_at=collected_at,
+        received_at=received_at,
+        observed_at=observed_at,
+        fresh_at=fresh_moment(collected_at, received_at, observed_at, offset),
         interval_seconds=interval,
         clock_offset_seconds=offset,
         agent_version=agent_version,

@@ -30,13 +30,14 @@ from proxmon.payload import (
 )
 from proxmon.samples import Sample
 from storage.moments import from_store, to_store
+from storage.reader import Moment
 
 # A tree is stored when it changed and once on each day, so the newest one is at most a day old.
 TREE_AGE = timedelta(days=1, minutes=5)
 LOOK_BACK = (timedelta(minutes=5), timedelta(hours=6), timedelta(days=400))
 _LAST_ROWS = """
 SELECT host_id, max(observed_at) FROM base.host_samples WHERE observed_at > $since AND observed_at <= $at
-AND host_id IN (SELECT unnest($hosts::INTEGER[])) GROUP BY host_id
+AND coalesce(received_at, observed_at) <= $known_at AND host_id IN (SELECT unnest($hosts::INTEGER[])) GROUP BY host_id
 """
 _CLOCKS = """
 SELECT host_id, arg_max(interval_seconds, observed_at), arg_max(agent_version, observed_at) FROM base.fast_samples
@@ -47,8 +48,8 @@ _JOIN = """
 JOIN (SELECT unnest($hosts::INTEGER[]) AS host_id, unnest($moments::TIMESTAMP[]) AS observed_at) AS wanted
 USING (host_id, observed_at) WHERE observed_at BETWEEN $since AND $until """
 _HOSTS = (
-    """SELECT host_id, observed_at, collected_at, load1, load5, load15, cpu_percent, mem_used_bytes, mem_total_bytes,
-    arc_bytes, uptime_seconds FROM base.host_samples """
+    """SELECT host_id, observed_at, collected_at, coalesce(received_at, observed_at) AS received_at, load1, load5,
+    load15, cpu_percent, mem_used_bytes, mem_total_bytes, arc_bytes, uptime_seconds FROM base.host_samples """
     + _JOIN
 )
 _POOLS = (
@@ -76,16 +77,16 @@ Moments = Mapping[int, datetime]
 
 
 def rebuild_fast_samples(
-    cursor: DuckDBPyConnection, host_ids: Iterable[int], newest: Moments, at: datetime
+    cursor: DuckDBPyConnection, host_ids: Iterable[int], newest: Moments, moment: Moment
 ) -> dict[int, Sample]:
     """Return what the typed rows tell of each host's newest fast sample at a moment; a host without rows is missing.
 
     ``newest`` says when the newest fast sample of each host was observed: it lends its interval and version.
     """
-    moments = _find_moments(cursor, host_ids, to_store(at))
+    moments = _find_moments(cursor, host_ids, moment)
     if not moments:
         return {}
-    found = _Found.read(cursor, moments, to_store(at))
+    found = _Found.read(cursor, moments, to_store(moment.at))
     clocks = _read_clocks(cursor, {host_id: to_store(newest[host_id]) for host_id in moments if host_id in newest})
     return {
         host_id: _sample(host_id, row, found.payload(host_id, row), clocks[host_id])
@@ -128,12 +129,13 @@ class _Found:
         )
 
 
-def _find_moments(cursor: DuckDBPyConnection, host_ids: Iterable[int], at: datetime) -> dict[int, datetime]:
+def _find_moments(cursor: DuckDBPyConnection, host_ids: Iterable[int], moment: Moment) -> dict[int, datetime]:
     """Return when each host was last observed: most of them some seconds before, so look there first."""
     missing, found = set(host_ids), dict[int, datetime]()
+    at, known_at = to_store(moment.at), to_store(moment.known_at)
     for look_back in LOOK_BACK:
         if missing:
-            chosen = {"since": at - look_back, "at": at, "hosts": list(missing)}
+            chosen = {"since": at - look_back, "at": at, "known_at": known_at, "hosts": list(missing)}
             found |= dict(cursor.execute(_LAST_ROWS, chosen).fetchall())
             missing -= found.keys()
     return found
@@ -161,11 +163,12 @@ def _read(cursor: DuckDBPyConnection, query: str, parameters: Mapping[str, objec
 
 def _sample(host_id: int, row: Record, payload: FastPayload, clock: tuple[float, str]) -> Sample:
     collected_at, observed_at = from_store(row["collected_at"]), from_store(row["observed_at"])
+    received_at = from_store(row["received_at"])
     return Sample(
         host_id=host_id,
         tier=Tier.FAST,
         collected_at=collected_at,
-        received_at=observed_at,
+        received_at=received_at,
         observed_at=observed_at,
         fresh_at=observed_at,
         interval_seconds=clock[0],

@@ -46,6 +46,7 @@ _DELETE_HISTORY = (
     "DELETE FROM base.zpool_scrubs WHERE host_id = ?",
     "DELETE FROM base.alert_events WHERE host_id = ?",
     "DELETE FROM base.host_events WHERE host_id = ?",
+    "DELETE FROM base.events WHERE host_id = ?",
     "DELETE FROM base.hosts WHERE host_id = ?",
 )
 
@@ -109,11 +110,11 @@ def delete_rows(connection: DuckDBPyConnection, host_id: int) -> None:
         connection.execute(statement, [host_id])
 
 
-def list_scrubs(cursor: DuckDBPyConnection, at: datetime | None) -> Iterable[tuple[int, str, datetime]]:
-    """List host, pool and end of the last finished scrub that was known, or known at a moment."""
+def list_scrubs(cursor: DuckDBPyConnection, at: datetime, known_at: datetime) -> Iterable[tuple[int, str, datetime]]:
+    """List host, pool and end of the last finished scrub that was told of until a moment, and known at another."""
     query = """
     SELECT host_id, pool, max(ended_at) FROM base.zpool_scrubs
-    WHERE observed_at <= coalesce($1, 'infinity'::TIMESTAMP) GROUP BY host_id, pool
+    WHERE observed_at <= $1 AND coalesce(received_at, observed_at) <= $2 GROUP BY host_id, pool
     """
-    rows = cursor.execute(query, [at and to_store(at)]).fetchall()
+    rows = cursor.execute(query, [to_store(at), to_store(known_at)]).fetchall()
     return [(host_id, pool, from_store(ended)) for host_id, pool, ended in rows]

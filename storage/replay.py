@@ -10,7 +10,7 @@ import msgspec
 from duckdb import DuckDBPyConnection
 
 from proxmon.payload import PAYLOAD_TYPES, Payload
-from proxmon.samples import Sample, read_payload
+from proxmon.samples import Sample, fresh_moment, read_payload
 from storage.intake import Stored
 from storage.journal import Entry, recover
 from storage.rows import typed_rows
@@ -38,7 +38,7 @@ def _stored(entry: Entry) -> Stored:
         collected_at=entry.collected_at,
         received_at=entry.received_at,
         observed_at=entry.observed_at,
-        fresh_at=entry.observed_at,
+        fresh_at=fresh_moment(entry.collected_at, entry.received_at, entry.observed_at, entry.clock_offset_seconds),
         interval_seconds=entry.interval_seconds,
         clock_offset_seconds=entry.clock_offset_seconds,
         agent_version=entry.agent_version,

@@ -70,7 +70,7 @@ def typed_rows(sample: Sample) -> Rows:
     if isinstance(payload, FastPayload):
         # Also without a host section: each fast sample has its row, so that a gap is a gap.
         host = _HOST(payload.host or _NO_HOST)
-        rows[HOST_SAMPLES.name] = [(*when, to_store(sample.collected_at), *host)]
+        rows[HOST_SAMPLES.name] = [(*when, to_store(sample.collected_at), *host, to_store(sample.received_at))]
         rows |= _fast_rows(payload, when)
     elif isinstance(payload, MediumPayload):
         rows |= _medium_rows(payload, when)

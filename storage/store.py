@@ -17,6 +17,7 @@ from duckdb import DuckDBPyConnection
 from proxmon.config import RetentionSettings
 from proxmon.credentials import ApiToken, HostSecret, TokenSecret
 from proxmon.errors import ConflictError, StoreUnavailableError
+from proxmon.events import Event, EventRequest
 from proxmon.fleet import FleetSnapshot, Host
 from proxmon.payload import Tier
 from proxmon.samples import Appended, Sample
@@ -26,8 +27,10 @@ from storage.backup import restore_backup
 from storage.credentials import CredentialFile
 from storage.database import Database
 from storage.directory import DataDirectory
+from storage.events import list_events, list_recorded_since
 from storage.inbox import Inbox
 from storage.queries import Parameters, QueryAnswer
+from storage.reader import FOREVER, Moment, read_received_since
 from storage.registry import delete_rows, insert_event, insert_host, mark_deleted
 from storage.series import read_series
 from storage.silences import SilenceTable
@@ -109,20 +112,43 @@ class Store:
         """
         return self._writer.append(samples, check)
 
+    def append_events(self, events: Sequence[Event]) -> Future[None]:
+        """Queue events to be stored with the next commit; the future ends when they are durable."""
+        return self._writer.remember(events)
+
+    def list_events(self, request: EventRequest) -> list[Event]:
+        """List events, the newest first unless the oldest are asked for."""
+        with suppress(StoreUnavailableError):  # what is there can be read while nothing can be written
+            self.settle()
+        with self._database.reader() as cursor:
+            return list_events(cursor, request)
+
+    def list_recorded_since(self, at: datetime) -> list[Event]:
+        """List the derived events that were recorded after a moment, in that order."""
+        with self._database.reader() as cursor:
+            return list_recorded_since(cursor, at)
+
+    def list_received_since(self, at: datetime) -> list[Sample]:
+        """List the samples that were received after a moment, in the order in which they were stored."""
+        with self._database.reader() as cursor:
+            return read_received_since(cursor, at)
+
     def settle(self) -> None:
         """Wait until the tables have every sample that was acknowledged before."""
         self._writer.run(lambda _: None)
 
-    def snapshot(self, at: datetime | None = None) -> FleetSnapshot:
-        """Return the fleet at a moment: what was observed until then; the newest state when it is None.
+    def snapshot(self, at: datetime | None = None, *, as_collected: bool = False) -> FleetSnapshot:
+        """Return the fleet as it was known at a moment; the newest state when it is None.
 
-        ``last_seen_at`` is when the newest sample was received, for a past moment when it was observed.
+        Known is what had been received by then. ``as_collected`` asks for what was so instead, as far as it is known
+        today: samples that came later count when they were observed then, and nothing recorded goes along.
         """
+        moment = Moment(at, FOREVER if as_collected else at) if at else None
         # In this order: a sample that a span tells of is in the tables when they are read.
         spans = dict(self._writer.ledger.spans)
         self._settle_what_can_be()
         with self._database.reader() as cursor:
-            return read_snapshot(cursor, spans, at)
+            return read_snapshot(cursor, spans, moment)
 
     def query(self, sql: str, parameters: Parameters = None, seconds: float = 30.0) -> QueryAnswer:
         """Prepare a query of others on what was acknowledged until now; it runs when its first chunk is asked for.

@@ -68,7 +68,8 @@ HOST_SAMPLES = _table(
     "INSERT INTO base.host_samples BY NAME FROM incoming",
     _WHEN
     | {"collected_at": _AT, "load1": _REAL, "load5": _REAL, "load15": _REAL, "cpu_percent": _REAL}
-    | {"mem_used_bytes": _AMOUNT, "mem_total_bytes": _AMOUNT, "arc_bytes": _AMOUNT, "uptime_seconds": _AMOUNT},
+    | {"mem_used_bytes": _AMOUNT, "mem_total_bytes": _AMOUNT, "arc_bytes": _AMOUNT, "uptime_seconds": _AMOUNT}
+    | {"received_at": _AT},
 )
 ZPOOL_SAMPLES = _table(
     "zpool_samples",
@@ -127,7 +128,7 @@ SECTION_ERRORS = _table(
 ZPOOL_SCRUBS = _table(
     "zpool_scrubs",
     "INSERT INTO base.zpool_scrubs BY NAME FROM incoming",
-    {"host_id": _ID, "pool": _TEXT, "ended_at": _AT, "observed_at": _AT},
+    {"host_id": _ID, "pool": _TEXT, "ended_at": _AT, "observed_at": _AT, "received_at": _AT},
 )
 TYPED_TABLES: tuple[Table, ...] = (
     HOST_SAMPLES,

@@ -122,7 +122,8 @@ def replay(connection: DuckDBPyConnection, tables: Tables) -> None:
 
 
 def _scrub_row(scrub: Scrub) -> Row:
-    return (scrub.host_id, scrub.pool, to_store(scrub.ended_at), to_store(scrub.observed_at))
+    moments = map(to_store, (scrub.ended_at, scrub.observed_at, scrub.received_at))
+    return (scrub.host_id, scrub.pool, *moments)
 
 
 def _changed_vdevs(trees: Trees, sample: Sample) -> Iterator[Row]:

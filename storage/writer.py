@@ -15,6 +15,7 @@ import duckdb
 from duckdb import DuckDBPyConnection
 
 from proxmon.errors import ProxmonError, SampleError, StoreUnavailableError
+from proxmon.events import Event
 from proxmon.samples import Appended, Sample
 from storage.backup import make_backup
 from storage.database import Database, first_line
@@ -57,6 +58,10 @@ class Writer:
         item = Append(samples, check)
         self._inbox.put(item)
         return item.future
+
+    def remember(self, events: Sequence[Event]) -> Future[None]:
+        """Queue events; the future ends when they are durable."""
+        return self._filler.notes.add(events)
 
     def run(self, task: Callable[[DuckDBPyConnection], T], then: Callable[[T], None] | None = None) -> T:
         """Run a write in a transaction of its own, after what was queued before it, and wait for its result.

@@ -69,7 +69,7 @@ def a_past(
     recorded = Recorded()
     store = Store.open(directory, retention=retention)
     try:
-        past = write_history(store, Settings(), BEGIN, hosts=hosts, days=days, watch=recorded.watch)
+        past = write_history(store, Settings(data=str(directory)), BEGIN, hosts=hosts, days=days, watch=recorded.watch)
     finally:
         store.close()
     return WrittenPast(directory, hosts, days, past, recorded)

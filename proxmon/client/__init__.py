@@ -51,11 +51,11 @@ class Fleet:
         return self.hosts(at).set_index("host")["status"]
 
     def findings(self, at: Moment = None) -> Any:
-        """Return a DataFrame of every rule of every host: verdict, message, subject, value, unit, threshold."""
-        names = ["host", "rule", "verdict", "message", "subject", "value", "unit", "threshold", "observed_at"]
+        """Return a DataFrame of every rule of every host: verdict and since when, message, value, threshold, ..."""
+        names = ["host", "rule", "verdict", "since", "message", "subject", "value", "unit", "threshold", "observed_at"]
         hosts = self._source.list_hosts(as_moment(at))
         rows = [{"host": host["host"], **finding} for host in hosts for finding in host["findings"]]
-        return _with_times(pd.DataFrame(rows, columns=names), "observed_at")
+        return _with_times(pd.DataFrame(rows, columns=names), "since", "observed_at")
 
     def guests(self, query: str = "", at: Moment = None) -> Any:
         """Return a DataFrame of the guests whose name, vmid or IP address contains the query."""
@@ -137,8 +137,9 @@ def as_moment(moment: Moment) -> datetime | None:
     return stamp.to_pydatetime()
 
 
-def _with_times(frame: Any, column: str) -> Any:
-    return frame.assign(**{column: pd.to_datetime(frame[column], utc=True, format="ISO8601")})
+def _with_times(frame: Any, *columns: str) -> Any:
+    times = {column: pd.to_datetime(frame[column], utc=True, format="ISO8601") for column in columns}
+    return frame.assign(**times)
 
 
 def _start(since: str | datetime, end: datetime) -> datetime:

@@ -7,6 +7,7 @@ import os
 import urllib.error
 import urllib.request
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from http.client import HTTPException
 from typing import Any, Protocol
@@ -110,7 +111,8 @@ class StoreSource:
     def _board(self, at: datetime | None) -> PastBoard:
         store = self._open()
         try:
-            return PastBoard(store.snapshot(at or self._now(store)), self._settings.rules)
+            snapshot = store.snapshot(at) if at else replace(store.snapshot(), at=self._now(store))
+            return PastBoard(snapshot, self._settings.rules)
         finally:
             store.close()
 

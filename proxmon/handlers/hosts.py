@@ -29,12 +29,12 @@ class ReaderHandler(ApiHandler):
 
         The live one is judged anew, since a verdict's words tell spans of time; 0.2 ms a host, beside the loop.
         """
-        text = self.get_query_argument("at", "")
+        text, as_collected = self.get_query_argument("at", ""), read_as(self.get_query_argument("as", "known"))
         if not text:
             now = self.monitor.clock()
             snapshot = self.monitor.board.fleet.snapshot(now)
             return await asyncio.to_thread(PastBoard, snapshot, self.monitor.settings.rules), now
-        past = await self.monitor.past(read_moment(text))
+        past = await self.monitor.past(read_moment(text), as_collected=as_collected)
         return past, past.at
 
 
@@ -134,12 +134,19 @@ class TokenHandler(ApiHandler):
         self.finish()
 
 
-def read_moment(text: str) -> datetime:
-    """Return the moment of ``?at=``; raises SampleError."""
+def read_moment(text: str, name: str = "at") -> datetime:
+    """Return the moment of an argument such as ``?at=``; raises SampleError."""
     try:
         return parse_time(text.replace(" ", "+"))
     except (ValueError, OverflowError) as error:
-        raise SampleError("Send at as an ISO 8601 time, such as 2026-11-20T03:12Z.") from error
+        raise SampleError(f"Send {name} as an ISO 8601 time, such as 2026-11-20T03:12Z.") from error
+
+
+def read_as(text: str) -> bool:
+    """Tell whether ``?as=`` asks for the past as it was collected, and not as it was known then; raises SampleError."""
+    if text not in ("known", "collected"):
+        raise SampleError("Send as=known for what was known then, or as=collected for what was so by what came later.")
+    return text == "collected"
 
 
 def read_object(body: bytes) -> dict[str, Any]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from proxmon.config import RuleSettings
 from proxmon.findings import Detail, Finding, Verdict, earliest, worst
+from proxmon.fleet import HostSnapshot
 from proxmon.payload import Tier, list_sections
 from proxmon.rules.base import Case, stale_at
 from proxmon.rules.words import listed, number, plural, span
@@ -15,7 +17,7 @@ from proxmon.samples import DEFAULT_INTERVALS, Sample
 def judge_offline(case: Case) -> Finding:
     """Judge whether the host is connected, by the server's clock alone."""
     why = _why_offline(case)
-    seconds = _silence_limit(case)
+    seconds = silence_limit(case.host, case.settings)
     seen = case.host.last_seen_at
     return Finding(
         rule="offline",
@@ -30,10 +32,11 @@ def judge_offline(case: Case) -> Finding:
     )
 
 
-def _silence_limit(case: Case) -> float:
-    newest = case.host.samples.get(Tier.FAST) or case.host.newest_sample
+def silence_limit(host: HostSnapshot, settings: RuleSettings) -> float:
+    """Return after how many seconds without a sample the host is offline."""
+    newest = host.samples.get(Tier.FAST) or host.newest_sample
     interval = newest.interval_seconds if newest and newest.tier is Tier.FAST else DEFAULT_INTERVALS[Tier.FAST]
-    return max(case.settings.offline_intervals * interval, case.settings.offline_min_seconds)
+    return max(settings.offline_intervals * interval, settings.offline_min_seconds)
 
 
 def _why_offline(case: Case) -> str | None:
@@ -45,7 +48,7 @@ def _why_offline(case: Case) -> str | None:
     if host.left_at is not None and host.left_at >= seen:
         return f"The agent was stopped {span((case.now - host.left_at).total_seconds())} ago"
     silent = (case.now - seen).total_seconds()
-    return f"No sample for {span(silent)}" if silent > _silence_limit(case) else None
+    return f"No sample for {span(silent)}" if silent > silence_limit(case.host, case.settings) else None
 
 
 def judge_collection(case: Case) -> Finding:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from duckdb import DuckDBPyConnection
 
 from proxmon.errors import StoreUnavailableError
-from storage.migrations import m0001_samples, m0002_rollups, m0003_alerts, m0004_silences
+from storage.migrations import m0001_samples, m0002_rollups, m0003_alerts, m0004_silences, m0005_events
 
 log = logging.getLogger(__name__)
 
@@ -18,6 +18,7 @@ MIGRATIONS: tuple[tuple[int, str], ...] = (
     (2, m0002_rollups.SQL),
     (3, m0003_alerts.SQL),
     (4, m0004_silences.SQL),
+    (5, m0005_events.SQL),
 )
 NEWEST_VERSION = MIGRATIONS[-1][0]
 

@@ -65,7 +65,8 @@ def test_a_late_sample_is_seen_in_the_past_it_belongs_to(store: Store, host: Hos
     store.append([a_sample(host.id)]).result()
     late = a_sample(host.id, collected_at=NOW - HOUR, received_at=NOW + DAY)
     store.append([late]).result()
-    assert store.snapshot(NOW - MINUTE).hosts[0].samples == {Tier.FAST: late}
+    assert store.snapshot(NOW - MINUTE, as_collected=True).hosts[0].samples == {Tier.FAST: late}
+    assert store.snapshot(NOW - MINUTE).hosts[0].samples == {}
 
 
 def test_a_host_that_was_silent_for_long_still_has_its_newest_sample(store: Store, host: Host) -> None:
@@ -110,7 +111,8 @@ def test_a_scrub_is_known_from_the_first_sample_that_tells_of_it(store: Store, h
     ended_at = NOW - DAY
     store.append([scrubbed(host.id, ended_at)]).result()
     store.append([scrubbed(host.id, ended_at, collected_at=NOW - HOUR, received_at=NOW)]).result()
-    known = [store.snapshot(at).hosts[0].last_scrubs for at in (NOW - 2 * HOUR, NOW - HOUR)]
+    moments = (NOW - 2 * HOUR, NOW - HOUR)
+    known = [store.snapshot(at, as_collected=True).hosts[0].last_scrubs for at in moments]
     assert known == [{}, {"rpool": ended_at}]
 
 
@@ -176,16 +178,22 @@ def test_a_snapshot_equals_a_walk_over_all_samples(store: Store, messages: list[
             stored.setdefault(sample.key, sample)
     for minute in asked:
         at = NOW + minute * MINUTE
-        found = [snapshot for snapshot in store.snapshot(at).hosts if snapshot.host in hosts]
-        assert found == naive_hosts(hosts, list(stored.values()), at)
+        known = [sample for sample in stored.values() if sample.received_at <= at]
+        for samples, as_collected in ((known, False), (list(stored.values()), True)):
+            snapshots = store.snapshot(at, as_collected=as_collected).hosts
+            found = [snapshot for snapshot in snapshots if snapshot.host in hosts]
+            assert found == naive_hosts(hosts, samples, at, as_collected=as_collected)
 
 
-def naive_hosts(hosts: Sequence[Host], stored: Sequence[Sample], at: datetime) -> list[HostSnapshot]:
+def naive_hosts(
+    hosts: Sequence[Host], stored: Sequence[Sample], at: datetime, *, as_collected: bool
+) -> list[HostSnapshot]:
     """Return the hosts as the fleet in memory would have them after these samples."""
     snapshots: list[HostSnapshot] = []
     for host in sorted(hosts, key=lambda host: name_order(host.name)):
         mine = [sample for sample in stored if sample.host_id == host.id and sample.observed_at <= at]
-        seen_at = max((sample.observed_at for sample in mine), default=None)
+        heard = [sample.observed_at if as_collected else sample.received_at for sample in mine]
+        seen_at = max(heard, default=None)
         empty = HostSnapshot(host)
         snapshots.append(empty if seen_at is None else empty.with_samples(mine, seen_at))
     return snapshots

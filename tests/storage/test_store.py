@@ -26,7 +26,8 @@ def test_a_sample_is_stored_with_its_bytes_as_they_came(store: Store, host: Host
 
 
 def test_a_stored_sample_comes_back_as_it_was(store: Store, host: Host) -> None:
-    sample = a_sample(host.id, clock_offset_seconds=-3.5, interval_seconds=7.5, received_at=NOW + SECOND)
+    clocks = {"clock_offset_seconds": -3.5, "received_at": NOW + SECOND, "fresh_at": NOW + SECOND}
+    sample = a_sample(host.id, interval_seconds=7.5, **clocks)
     store.append([sample]).result()
     assert store.snapshot().hosts[0].samples == {Tier.FAST: sample}
 

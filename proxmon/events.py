@@ -1,0 +1,168 @@
+"""Events: what happened to a host and when, and the state that a host's events add up to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+
+from proxmon.findings import SEVERITY, Finding, Status, Verdict
+
+
+class EventKind(StrEnum):
+    """What happened."""
+
+    ADDED = "added"
+    ROTATED = "rotated"
+    GOODBYE = "goodbye"
+    DELETED = "deleted"
+    ONLINE = "online"
+    OFFLINE = "offline"
+    STATUS = "status"
+    FINDING = "finding"
+    SCRUB = "scrub"
+    RESILVER = "resilver"
+    AGENT = "agent"
+    GUEST_APPEARED = "guest_appeared"
+    GUEST_VANISHED = "guest_vanished"
+    GUEST_MOVED = "guest_moved"
+    GUEST_ADDRESS = "guest_address"
+
+
+STATUS_KINDS = frozenset({EventKind.ONLINE, EventKind.OFFLINE, EventKind.STATUS})
+# Administrators' doings are stored when they are done; the recorder only tells of them.
+REGISTRY_KINDS = frozenset({EventKind.ADDED, EventKind.ROTATED, EventKind.GOODBYE, EventKind.DELETED})
+# What can be asked for by one word, beside the kinds themselves.
+KIND_GROUPS: dict[str, frozenset[EventKind]] = {
+    "statuses": STATUS_KINDS,
+    "findings": frozenset({EventKind.FINDING}),
+    "scrubs": frozenset({EventKind.SCRUB, EventKind.RESILVER}),
+    "guests": frozenset(kind for kind in EventKind if kind.startswith("guest_")),
+    "hosts": REGISTRY_KINDS | {EventKind.AGENT},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to a host.
+
+    ``happened_at`` is when, ``recorded_at`` when the server got to know of it; both by the server's clock.
+    ``rule`` is a finding's; ``subject`` is a pool, a guest such as ``qemu/100``, or what a finding is about.
+    ``was`` and ``became`` are a status, a verdict, a scan's state, a version, a name, addresses or hosts, as the kind
+    has it; None is nothing. ``started_at`` is when what ended now had begun: the last status, a finding's last
+    verdict, a scan; for ``offline`` it is when the host was last heard of.
+    """
+
+    host_id: int
+    happened_at: datetime
+    kind: EventKind
+    rule: str = ""
+    subject: str = ""
+    was: str | None = None
+    became: str | None = None
+    message: str = ""
+    started_at: datetime | None = None
+    recorded_at: datetime | None = None
+    host: str = ""
+
+    @property
+    def known_at(self) -> datetime:
+        """Return when the server got to know of it."""
+        return self.recorded_at or self.happened_at
+
+    @property
+    def key(self) -> tuple[int, datetime, EventKind, str, str]:
+        """Return what makes two events the same one."""
+        return (self.host_id, self.happened_at, self.kind, self.rule, self.subject)
+
+    @property
+    def duration_seconds(self) -> float | None:
+        """Return how long what ended now had lasted; None where nothing did."""
+        if self.started_at is None or self.kind is EventKind.OFFLINE:
+            return None
+        return max(0.0, (self.happened_at - self.started_at).total_seconds())
+
+
+@dataclass(frozen=True, slots=True)
+class EventRequest:
+    """Which events are asked for, the newest first.
+
+    ``until`` is exclusive, ``since`` is not. Of the last moment all are listed, so that ``until`` leads on from there
+    and none is left out: the answer may be some longer than ``limit``. ``known_at`` leaves out what was not known then.
+    """
+
+    host: str | None = None
+    kinds: frozenset[EventKind] = frozenset()
+    since: datetime | None = None
+    until: datetime | None = None
+    known_at: datetime | None = None
+    limit: int = 100
+    is_oldest_first: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The verdict on one subject of a rule as it was recorded, and since when; None is not judged any more."""
+
+    verdict: str | None
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What a host's events say of it at a moment.
+
+    ``status`` is None where none was recorded yet; ``since`` is when it began. ``online_since`` is when the host last
+    came online, ``judged_since`` when it first did. ``verdicts`` are by rule and subject; what is missing never failed.
+    """
+
+    status: Status | None = None
+    since: datetime | None = None
+    online_since: datetime | None = None
+    judged_since: datetime | None = None
+    verdicts: Mapping[tuple[str, str], Mark] = field(default_factory=dict[tuple[str, str], Mark])
+
+    def with_events(self, events: Iterable[Event]) -> Recorded:
+        """Return the state after more events, in their order."""
+        now, verdicts = self, dict(self.verdicts)
+        for event in events:
+            if event.kind in STATUS_KINDS:
+                now = now._with_status(event)
+            elif event.kind is EventKind.FINDING:
+                verdicts[event.rule, event.subject] = Mark(event.became, event.happened_at)
+        return replace(now, verdicts=verdicts)
+
+    def verdict(self, rule: str, subject: str) -> str:
+        """Return the verdict on a subject: ok where no other was recorded."""
+        mark = self.verdicts.get((rule, subject))
+        return Verdict.OK if mark is None or mark.verdict is None else mark.verdict
+
+    def worst_verdict(self, rule: str) -> Verdict:
+        """Return the worst verdict that stands recorded on any subject of a rule."""
+        standing = [Verdict(mark.verdict) for (name, _), mark in self.verdicts.items() if name == rule and mark.verdict]
+        return min(standing, key=lambda verdict: SEVERITY[verdict], default=Verdict.OK)
+
+    def find_since(self, finding: Finding) -> datetime | None:
+        """Return since when a finding has its verdict; None where that was not recorded."""
+        if finding.rule == "offline":
+            return self.since if finding.verdict is Verdict.OFFLINE else self.online_since
+        if self.status is Status.OFFLINE:
+            return self.since
+        marks = [mark for (rule, _), mark in self.verdicts.items() if rule == finding.rule]
+        if finding.verdict is Verdict.OK:
+            return max((mark.since for mark in marks), default=self.judged_since)
+        return min((mark.since for mark in marks if mark.verdict == finding.verdict), default=self.judged_since)
+
+    def _with_status(self, event: Event) -> Recorded:
+        status, at = Status(event.became or Status.OFFLINE), event.happened_at
+        if status is Status.OFFLINE:
+            return replace(self, status=status, since=at)
+        is_back = self.status in (Status.OFFLINE, None)
+        return replace(
+            self,
+            status=status,
+            since=at,
+            online_since=at if is_back else self.online_since,
+            judged_since=self.judged_since or at,
+        )

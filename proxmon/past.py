@@ -1,0 +1,76 @@
+"""Judges a host as of a past moment: from the samples of then, held against what was recorded at that time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from proxmon.config import RuleSettings
+from proxmon.events import Recorded
+from proxmon.findings import Finding, Status, Verdict
+from proxmon.fleet import HostSnapshot
+from proxmon.payload import Tier
+from proxmon.rules.connection import silence_limit
+from proxmon.status import HostStatus, evaluate, overall
+
+MOMENT = timedelta(microseconds=1)
+
+
+def judge_past(host: HostSnapshot, rules: RuleSettings, at: datetime) -> tuple[HostSnapshot, HostStatus]:
+    """Return the host as it is shown for a past moment, and the verdict on it.
+
+    Samples alone do not tell whether the server was there to hear, and of an old moment only one in an hour is kept. So
+    what was recorded decides whether the host was offline; one that was not is judged as if its samples were fresh.
+    """
+    status, recorded = evaluate(host, rules, at), host.recorded
+    if recorded is None or recorded.status is None:
+        return host, status
+    if recorded.status is Status.OFFLINE:
+        if status.status is Status.OFFLINE:
+            return host, status
+        silent = _silent(host, rules, recorded)
+        return silent, evaluate(silent, rules, at)
+    if status.status is recorded.status and not host.is_thinned:
+        return host, status
+    if status.status is not Status.OFFLINE and not host.is_thinned:
+        return host, status
+    fresh = _fresh(host, recorded, at)
+    return fresh, _judge_kept(fresh, host, rules, recorded, at)
+
+
+def _silent(host: HostSnapshot, rules: RuleSettings, recorded: Recorded) -> HostSnapshot:
+    """Return a host that fell silent by the time that was recorded; a message on its way had not been stored yet."""
+    if recorded.since is None or host.last_seen_at is None:
+        return replace(host, last_seen_at=None)
+    latest = recorded.since - timedelta(seconds=silence_limit(host, rules)) - MOMENT
+    return replace(host, last_seen_at=min(host.last_seen_at, latest))
+
+
+def _fresh(host: HostSnapshot, recorded: Recorded, at: datetime) -> HostSnapshot:
+    """Return the host with samples that count as fresh, but for the tiers that were recorded to be late."""
+    late = {tier for tier in Tier if recorded.verdict("collection", f"{tier} tier") != Verdict.OK}
+    samples = {tier: sample if tier in late else replace(sample, fresh_at=at) for tier, sample in host.samples.items()}
+    return replace(host, samples=samples, last_seen_at=at, left_at=None, rotated_at=None)
+
+
+def _judge_kept(
+    fresh: HostSnapshot, host: HostSnapshot, rules: RuleSettings, recorded: Recorded, at: datetime
+) -> HostStatus:
+    """Judge by what was kept: each rule as of the moment, or as of its sample where that is what was recorded.
+
+    Between two kept samples a date in them, such as that of an oldest snapshot, may have moved on.
+    """
+    status = evaluate(fresh, rules, at)
+    if status.status is recorded.status or not host.samples:
+        return status
+    own = max(sample.received_at for sample in host.samples.values())
+    then = {finding.rule: finding for finding in evaluate(_fresh(host, recorded, own), rules, own).findings}
+    findings = tuple(_chosen(status.findings, then, recorded))
+    return replace(status, status=overall(findings), findings=findings)
+
+
+def _chosen(findings: tuple[Finding, ...], then: dict[str, Finding], recorded: Recorded) -> Iterator[Finding]:
+    for finding in findings:
+        is_as_recorded = finding.verdict is recorded.worst_verdict(finding.rule)
+        yield finding if is_as_recorded else then.get(finding.rule, finding)

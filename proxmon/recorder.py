@@ -1,0 +1,182 @@
+"""Records what happens to the hosts: follows each judgement, keeps what was recorded, and gives events to the store."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Protocol
+
+from proxmon.config import RuleSettings
+from proxmon.events import Event, EventKind, Recorded
+from proxmon.facts import Facts, fact_events, read_facts
+from proxmon.findings import Status
+from proxmon.fleet import HostSnapshot
+from proxmon.rules.connection import silence_limit
+from proxmon.samples import Sample
+from proxmon.status import HostStatus, evaluate
+from proxmon.verdicts import verdict_events
+
+# What open pages may not have shown yet; a page that missed more asks the store.
+RECENT_EVENTS = 500
+# A guest that is gone here and appears there within this time has moved.
+MOVE_SPAN = timedelta(minutes=10)
+# A tick this late says that the server itself stood still: what it did not hear in that time it could not hear.
+STANDSTILL = timedelta(seconds=10)
+MICROSECOND = timedelta(microseconds=1)
+
+Place = tuple[str | None, str, str]  # a cluster, a guest's type and vmid, its name
+
+
+class EventStore(Protocol):
+    """What the recorder asks of the store."""
+
+    def append_events(self, events: Sequence[Event]) -> object:
+        """Store events with the next commit."""
+
+
+class Recorder:
+    """Derives events from judgements. It belongs to the event loop's thread.
+
+    ``listening_since`` is from when on silence counts: a server that was not there has not heard whether a host was.
+    """
+
+    def __init__(self, store: EventStore, rules: RuleSettings, clock: Callable[[], datetime]) -> None:
+        self._store, self._rules = store, rules
+        self._facts: dict[int, Facts] = {}
+        self._moves = Moves()
+        self.listening_since = self._ticked_at = clock()
+        self.recent: deque[tuple[int, Event]] = deque(maxlen=RECENT_EVENTS)
+        self.count = 0
+
+    def resume(
+        self, host: HostSnapshot, received: Sequence[Sample], events: Sequence[Event], before: HostSnapshot
+    ) -> None:
+        """Take up a host where the last run ended.
+
+        ``received`` are the last samples that were stored, ``events`` those recorded since then, ``before`` is the host
+        before both. What a crash kept from being recorded is recorded now, at its own time, and nothing is twice.
+        """
+        known = {event.key for event in events}
+        recorded, facts = before.recorded, read_facts(Facts(), before)
+        missing: list[Event] = []
+        waiting = deque(sorted(events, key=lambda event: event.known_at))
+        for at, group in groupby(received, key=lambda sample: sample.received_at):
+            while waiting and waiting[0].known_at <= at and recorded is not None:
+                recorded = recorded.with_events([waiting.popleft()])
+            before = replace(before.with_samples(group, at), recorded=recorded)
+            after = read_facts(facts, before)
+            found = list(fact_events(facts, after, before, at))
+            if recorded is not None:
+                found += verdict_events(recorded, before, evaluate(before, self._rules, at), at)
+            found = [event for event in found if event.key not in known]
+            recorded = recorded.with_events(found) if recorded is not None else None
+            facts, missing = after, missing + found
+        self._facts[host.host.id] = read_facts(facts, host)
+        self._moves.settle(host, self._facts[host.host.id])
+        self._tell(missing)
+
+    def note(self, host: HostSnapshot, status: HostStatus, at: datetime) -> tuple[Recorded, datetime | None]:
+        """Record what a judgement at ``at`` changed; return what is recorded now, and when to judge again by then."""
+        recorded = host.recorded or first_record(host)
+        events = list(self._read_facts(host, at))
+        patience = self._patience(recorded, host, status)
+        if patience is not None and at <= patience:
+            self._tell(events)
+            return recorded, patience
+        at = max(at, recorded.since + MICROSECOND) if recorded.since else at
+        verdicts = verdict_events(recorded, host, status, at)
+        self._tell([*verdicts, *events])
+        return (recorded.with_events(verdicts) if verdicts else recorded), None
+
+    def tick(self, now: datetime) -> None:
+        """Take note that the server is awake."""
+        if now - self._ticked_at > STANDSTILL:
+            self.listening_since = now
+        self._ticked_at = now
+
+    def tell(self, event: Event) -> None:
+        """Show an event that was stored with what an administrator or an agent did."""
+        self.count += 1
+        self.recent.append((self.count, event))
+
+    def forget(self, host_id: int) -> None:
+        """Forget a host that was deleted."""
+        self._facts.pop(host_id, None)
+        self._moves.forget(host_id)
+
+    def list_recent(self, count: int) -> list[Event]:
+        """List the events that came after the first ``count``, the oldest first, as far as they are remembered."""
+        return [event for number, event in self.recent if number > count]
+
+    def _tell(self, events: Sequence[Event]) -> None:
+        for event in events:
+            self.tell(event)
+        if events:
+            self._store.append_events(events)
+
+    def _read_facts(self, host: HostSnapshot, at: datetime) -> Iterable[Event]:
+        known = self._facts.get(host.host.id, Facts())
+        if known.is_told_by(host):
+            return []
+        facts = self._facts[host.host.id] = read_facts(known, host)
+        return self._moves.follow(host, known, facts, fact_events(known, facts, host, at), at)
+
+    def _patience(self, recorded: Recorded, host: HostSnapshot, status: HostStatus) -> datetime | None:
+        """Return until when a host that was online may be silent, where the server itself was away."""
+        is_new = status.status is Status.OFFLINE and recorded.status not in (Status.OFFLINE, None)
+        seen = host.last_seen_at
+        left = [at for at in (host.left_at, host.rotated_at) if at is not None and seen is not None and at >= seen]
+        if not is_new or left:
+            return None
+        return self.listening_since + timedelta(seconds=silence_limit(host, self._rules))
+
+
+class Moves:
+    """Where each guest is, to tell a move from a guest that is new or gone."""
+
+    def __init__(self) -> None:
+        self._hosts: dict[Place, tuple[int, str]] = {}
+        self._lost: dict[Place, tuple[str, datetime]] = {}
+
+    def settle(self, host: HostSnapshot, facts: Facts) -> None:
+        """Take in where guests are."""
+        for (kind, vmid), name in (facts.guests or {}).items():
+            self._hosts[facts.cluster, f"{kind}/{vmid}", name] = (host.host.id, host.host.name)
+
+    def forget(self, host_id: int) -> None:
+        """Forget the guests of a host."""
+        self._hosts = {place: where for place, where in self._hosts.items() if where[0] != host_id}
+
+    def follow(
+        self, host: HostSnapshot, before: Facts, after: Facts, events: Iterable[Event], at: datetime
+    ) -> list[Event]:
+        """Return the events with those of a guest that moved put together."""
+        told = [moved for event in events if (moved := self._follow(host, after.cluster, event, at)) is not None]
+        if before.guests is None:
+            self.settle(host, after)
+        return told
+
+    def _follow(self, host: HostSnapshot, cluster: str | None, event: Event, at: datetime) -> Event | None:
+        place: Place = (cluster, event.subject, event.message)
+        if event.kind is EventKind.GUEST_VANISHED:
+            where = self._hosts.get(place)
+            if where is not None and where[0] != host.host.id:
+                return None  # it was told when it appeared over there
+            self._hosts.pop(place, None)
+            self._lost = {key: lost for key, lost in self._lost.items() if at - lost[1] <= MOVE_SPAN}
+            self._lost[place] = (host.host.name, at)
+        elif event.kind is EventKind.GUEST_APPEARED:
+            where, lost = self._hosts.get(place), self._lost.pop(place, None)
+            self._hosts[place] = (host.host.id, host.host.name)
+            came_from = where[1] if where else lost[0] if lost and at - lost[1] <= MOVE_SPAN else None
+            if came_from is not None and came_from != host.host.name:
+                return replace(event, kind=EventKind.GUEST_MOVED, was=came_from, became=host.host.name)
+        return event
+
+
+def first_record(host: HostSnapshot) -> Recorded:
+    """Return what is recorded of a host without events: one that never connected is offline, that much is known."""
+    return Recorded() if host.last_seen_at else Recorded(Status.OFFLINE)

@@ -1,0 +1,232 @@
+"""Events in the store: durable with the next commit, listed as asked, and an exact record of each host's status."""
+
+from __future__ import annotations
+
+import os
+import random
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from proxmon.board import Board, PastBoard
+from proxmon.bus import Bus
+from proxmon.config import RuleSettings
+from proxmon.events import STATUS_KINDS, Event, EventKind, EventRequest, Recorded
+from proxmon.findings import Status
+from proxmon.fleet import Fleet, Host
+from proxmon.recorder import Recorder
+from proxmon.runtime import resume
+from proxmon.samples import Sample
+from storage import Store
+from tests.builders import (
+    DAY,
+    NOW,
+    a_dataset,
+    a_fast_payload,
+    a_medium_payload,
+    a_pool,
+    a_sample,
+    a_slow_payload,
+    iso,
+)
+from tests.storage.conftest import SECRET, Query
+
+SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
+TICK = timedelta(microseconds=1)
+RULES = RuleSettings()
+
+
+def an_event(host: Host, second: int = 0, kind: EventKind = EventKind.STATUS, **changes: object) -> Event:
+    at = NOW + second * SECOND
+    event = Event(host.id, at, kind, was="ok", became="warning", message="rpool is 85 % full", recorded_at=at)
+    return replace(event, host=host.name, **changes)
+
+
+def test_an_event_comes_back_as_it_was_stored(store: Store, host: Host) -> None:
+    event = an_event(host, rule="r", subject="s", started_at=NOW - HOUR)
+    store.append_events([event]).result()
+    assert store.list_events(EventRequest(kinds=STATUS_KINDS)) == [event]
+
+
+def test_events_come_with_the_samples_that_wait_beside_them(store: Store, host: Host) -> None:
+    future = store.append_events([an_event(host)])
+    store.append([a_sample(host.id)]).result()
+    assert future.result(5) is None
+    assert len(store.list_events(EventRequest(kinds=STATUS_KINDS))) == 1
+
+
+def test_what_administrators_did_is_among_the_events(store: Store, host: Host) -> None:
+    store.rotate_host(host.id, SECRET, NOW)
+    store.record_goodbye(host.id, NOW + SECOND, "reboot")
+    told = store.list_events(EventRequest())
+    assert [(event.kind, event.message) for event in told] == [
+        (EventKind.GOODBYE, "reboot"),
+        (EventKind.ROTATED, ""),
+        (EventKind.ADDED, ""),
+    ]
+
+
+def test_events_are_chosen_by_host_kind_and_time(store: Store, host: Host) -> None:
+    other = store.add_host("pve-02", SECRET, NOW - DAY)
+    scrub = an_event(host, 5, EventKind.SCRUB)
+    store.append_events([an_event(host, 1), an_event(other, 2), an_event(host, 3), scrub]).result()
+
+    def seconds(**asked: object) -> list[float]:
+        told = store.list_events(EventRequest(**({"kinds": STATUS_KINDS} | asked)))  # pyright: ignore[reportArgumentType]
+        return [(event.happened_at - NOW).total_seconds() for event in told]
+
+    assert seconds() == [3, 2, 1]
+    assert seconds(host="pve-02") == [2]
+    assert seconds(kinds=frozenset({EventKind.SCRUB})) == [5]
+    assert seconds(since=NOW + 2 * SECOND, until=NOW + 3 * SECOND) == [2]
+    assert seconds(limit=2) == [3, 2]
+    assert seconds(limit=1, is_oldest_first=True) == [1]
+    assert seconds(known_at=NOW + 2 * SECOND) == [2, 1]
+
+
+def test_a_page_of_events_ends_with_a_whole_moment(store: Store, host: Host) -> None:
+    store.append_events([an_event(host, 1), *(an_event(host, subject=str(number)) for number in range(3))]).result()
+    told = store.list_events(EventRequest(kinds=STATUS_KINDS, limit=2))
+    assert [event.subject for event in told] == ["", "0", "1", "2"]
+
+
+def test_events_go_with_their_host(store: Store, host: Host, query: Query) -> None:
+    store.append_events([an_event(host)]).result()
+    store.delete_host(host.id, NOW, keep_history=False)
+    store.append_events([an_event(host)]).result()
+    assert query("SELECT count(*) FROM base.events") == [(0,)]
+
+
+def test_the_state_before_the_first_event_is_what_that_event_says(store: Store, host: Host) -> None:
+    store.append_events([an_event(host, was="offline", became="ok", kind=EventKind.ONLINE)]).result()
+    before, after = (store.snapshot(at).hosts[0].recorded for at in (NOW - SECOND, NOW))
+    assert before == Recorded(Status.OFFLINE)
+    assert after == Recorded(Status.OK, NOW, NOW, NOW)
+
+
+def test_events_add_up_to_the_same_in_memory_and_in_the_store(store: Store, host: Host) -> None:
+    events = [
+        an_event(host, 1, EventKind.ONLINE, was="offline", became="warning"),
+        an_event(host, 1, EventKind.FINDING, rule="zpool_capacity", subject="rpool", was=None, became="warning"),
+        an_event(host, 2, EventKind.FINDING, rule="zpool_capacity", subject="rpool", was="warning", became=None),
+        an_event(host, 2, EventKind.STATUS, was="warning", became="ok"),
+        an_event(host, 3, EventKind.OFFLINE, was="ok", became="offline"),
+        an_event(host, 4, EventKind.ONLINE, was="offline", became="ok"),
+        an_event(host, 4, EventKind.FINDING, rule="clock_offset", was=None, became="warning"),
+    ]
+    store.append_events(events).result()
+    for count in range(1, len(events) + 1):
+        if count < len(events) and events[count].happened_at == events[count - 1].happened_at:
+            continue
+        known = store.snapshot(events[count - 1].happened_at).hosts[0].recorded
+        assert known == Recorded().with_events(events[:count])
+
+
+class Life:
+    """A store, and the server's board before it, in a time of their own."""
+
+    def __init__(self, store: Store) -> None:
+        self.store, self.now = store, NOW
+        self.hosts = [store.add_host(f"pve-{number:02}", SECRET, NOW) for number in range(2)]
+        self.start()
+
+    def start(self) -> None:
+        hosts = self.store.snapshot().hosts
+        recorder = Recorder(self.store, RULES, lambda: self.now)
+        resume(recorder, self.store, hosts)
+        self.board = Board(Fleet(hosts), RULES, Bus(), lambda: self.now, recorder)
+
+    def restart(self, away: timedelta) -> None:
+        self.store.settle()
+        self.now += away
+        self.start()
+
+    def pass_time(self, span: timedelta) -> None:
+        end = self.now + span
+        while self.now < end:
+            self.now = min(end, self.now + SECOND)
+            self.board.tick()
+
+    def hear(self, *samples: Sample) -> None:
+        self.store.append(samples).result()
+        self.board.accept(samples[0].host_id, samples, self.now)
+
+    def leave(self, host: Host) -> None:
+        self.store.record_goodbye(host.id, self.now, None)
+        judged = self.board.find(host.id)
+        assert judged is not None
+        self.board.put(replace(judged.snapshot, left_at=self.now), self.now)
+
+    def statuses(self) -> dict[int, list[tuple[datetime, Status]]]:
+        """Return what was recorded: each status with its moment, by host, the first first."""
+        told = self.store.list_events(EventRequest(kinds=STATUS_KINDS, limit=100_000, is_oldest_first=True))
+        found: dict[int, list[tuple[datetime, Status]]] = {host.id: [(NOW, Status.OFFLINE)] for host in self.hosts}
+        for event in told:
+            found[event.host_id].append((event.happened_at, Status(event.became or "")))
+        return found
+
+    def differences(self, moments: list[datetime]) -> list[object]:
+        """List where a snapshot of a moment is judged otherwise than was recorded then."""
+        recorded, wrong = self.statuses(), list[object]()
+        for at in moments:
+            board = PastBoard(self.store.snapshot(at), RULES)
+            for host_id, told in recorded.items():
+                then = [status for moment, status in told if moment <= at][-1]
+                judged = board.find(host_id)
+                assert judged is not None
+                if judged.status.status is not then:
+                    wrong.append((host_id, at - NOW, then, judged.status))
+        return wrong
+
+
+def payloads(chance: random.Random, at: datetime) -> dict[str, dict[str, object]]:
+    """Return what a host says: mostly that it is well."""
+    pool = a_pool(
+        health=chance.choice(["ONLINE"] * 4 + ["DEGRADED"]),
+        capacity_percent=chance.choice([50, 50, 50, 85, 95]),
+        last_scrub_end=iso(at - 35 * DAY + chance.choice([100, 100_000]) * SECOND),
+        scan=None,
+    )
+    failed = {"error": "zpool: command not found"}
+    zpools = {"pools": [pool]} if chance.random() < 0.9 else failed
+    taken = (at - 30 * DAY + chance.choice([50, 5_000_000]) * SECOND).timestamp()
+    dataset = a_dataset(oldest_snapshot_unix=taken, newest_snapshot_unix=taken)
+    return {
+        "fast": a_fast_payload(zfs_pools=zpools),
+        "medium": a_medium_payload(zfs_datasets={"datasets": [dataset]}),
+        "slow": a_slow_payload(),
+    }
+
+
+def live(life: Life, chance: random.Random, steps: int) -> None:
+    """Let time pass as it does: samples, late ones, silence, goodbyes, restarts."""
+    for _ in range(steps):
+        host = chance.choice(life.hosts)
+        deed = chance.random()
+        if deed < 0.7:
+            tier = chance.choice(["fast"] * 6 + ["medium", "slow"])
+            at = life.now - chance.choice([0] * 6 + [3, 45]) * SECOND
+            said = payloads(chance, at)[tier]
+            life.hear(a_sample(host.id, tier, said, collected_at=at, received_at=life.now, observed_at=at))
+        elif deed < 0.73:
+            life.leave(host)
+        elif deed < 0.76:
+            life.restart(chance.choice([2, 20, 200]) * SECOND)
+        life.pass_time(chance.choice([1, 4, 9, 9, 9, 31, 65]) * SECOND)
+
+
+@pytest.mark.parametrize("seed", range(200 if os.environ.get("PROXMON_SOAK") else 3))
+def test_a_past_moment_has_the_statuses_that_were_recorded_then(store: Store, seed: int) -> None:
+    chance, life = random.Random(seed), Life(store)
+    live(life, chance, 50)
+    assert life.differences(asked_moments(life, chance)) == []
+
+
+def asked_moments(life: Life, chance: random.Random) -> list[datetime]:
+    """Return some moments around changes of status, and some of any time."""
+    told = [at for host in life.statuses().values() for at, _ in host]
+    edges = [at + step for at in told for step in (-TICK, TICK * 0, TICK)]
+    length = (life.now - NOW).total_seconds()
+    anytime = [NOW + chance.uniform(0, length) * SECOND for _ in range(15)]
+    return [at for at in [*chance.sample(edges, min(30, len(edges))), *anytime] if NOW <= at <= life.now]
