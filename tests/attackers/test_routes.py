@@ -65,6 +65,7 @@ TABLE: dict[str, tuple[Use, ...]] = {
     "/api/hosts/([^/]+)/rotate$": (Use(Access.ADMIN, "/api/hosts/nobody/rotate", "POST", b""),),
     "/api/guests$": (Use(Access.READER, "/api/guests?q=x"),),
     "/api/alerts$": (Use(Access.READER, "/api/alerts"),),
+    "/api/events$": (Use(Access.READER, "/api/events"),),
     "/api/query$": (Use(Access.READER, "/api/query", "POST", b'{"sql": "SELECT 1"}'),),
     "/api/tokens$": (
         Use(Access.ADMIN, "/api/tokens"),
