@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, cast
 
 import msgspec
 from markupsafe import Markup
@@ -87,7 +87,7 @@ def snapshots(newest: Newest) -> Context:
         "note": note(newest, Tier.MEDIUM, "zfs_datasets"),
         "datasets": None if datasets is None else len(datasets),
         "snapshots": sum(counts) if counts else None,
-        "unknown_pools": newest.datasets.unknown_pools,
+        "unknown_pools": newest.datasets.unknown_pools or (),
     }
 
 
@@ -123,11 +123,39 @@ def _tier(newest: Newest, tier: Tier) -> Context:
 
 
 def agent_costs(newest: Newest) -> list[tuple[str, str]]:
-    """List what the agent says it costs itself, in its own names: the payload's section ``agent``."""
+    """List what the agent says it costs itself, in its own names: the payload's section ``agent``.
+
+    That is also the time of each of its sections, what waits in its spool, and the programs that are stuck.
+    """
     sample = newest.sample(Tier.FAST)
-    told = msgspec.json.decode(sample.raw).get("agent") if sample else None
-    items: list[tuple[str, Any]] = list(told.items()) if isinstance(told, dict) else []
-    return [_cost(name, value) for name, value in items if isinstance(value, int | float | str) and name != "version"]
+    told = read_self_report(sample.raw) if sample else {}
+    return [_cost(name, value) for name, value in _told_facts(told) if isinstance(value, int | float | str)]
+
+
+def _told_facts(told: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Give the facts one by one: ``spool.bytes`` as ``spool_bytes``, the time of a section as its ``…_seconds``."""
+    for name, value in told.items():
+        if isinstance(value, dict):
+            inner = cast("dict[str, Any]", value)
+            yield from ((f"{one}_seconds" if name == "sections" else f"{name}_{one}", inner[one]) for one in inner)
+        elif isinstance(value, list):
+            yield name, ", ".join(map(str, cast("list[Any]", value)))
+        elif name != "version":
+            yield name, value
+
+
+class SelfReport(msgspec.Struct):
+    """The part of a payload that is the agent's own; nothing else of it is read."""
+
+    agent: dict[str, Any] | None = None
+
+
+def read_self_report(raw: bytes) -> dict[str, Any]:
+    """Return what the agent says of itself; nothing where that is not readable, such as a number beyond all bounds."""
+    try:
+        return msgspec.json.decode(raw, type=SelfReport).agent or {}
+    except msgspec.MsgspecError:
+        return {}
 
 
 def _cost(name: str, value: float | str) -> tuple[str, str]:

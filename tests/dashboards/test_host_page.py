@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -124,3 +125,23 @@ def test_unknown_addresses_differ_from_none() -> None:
 def test_the_agent_s_own_cost_is_shown_in_its_words() -> None:
     payload = a_fast_payload(agent={"cpu_seconds": 0.5, "rss_bytes": 2**20, "version": "1"})
     assert agent_costs(a_newest(a_snapshot(a_sample(payload=payload)))) == [("cpu", "0.50 s"), ("rss", "1 MiB")]
+
+
+def test_the_time_of_each_section_and_what_waits_are_shown_too() -> None:
+    agent = {
+        "programs_run": 7,
+        "sections": {"zfs_pools": 0.25, "vms_detail": 12},
+        "spool": {"samples": 3, "bytes": 2048, "dropped": 0},
+        "stuck": ["zpool list", "zfs list"],
+    }
+    shown = dict(agent_costs(a_newest(a_snapshot(a_sample(payload=a_fast_payload(agent=agent))))))
+    assert shown["programs run"] == "7"
+    assert (shown["zfs pools"], shown["vms detail"]) == ("0.25 s", "12.00 s")
+    assert (shown["spool samples"], shown["spool dropped"]) == ("3", "0")
+    assert shown["stuck"] == "zpool list, zfs list"
+
+
+@pytest.mark.parametrize("other", ['"x": 1e999', '"x": ' + "[" * 900 + "]" * 900, '"agent": {"cpu_seconds": 1e999}'])
+def test_numbers_and_nesting_beyond_bounds_in_unknown_keys_do_not_stop_the_page(other: str) -> None:
+    sample = replace(a_sample(), raw=f"{{{other}}}".encode())
+    assert agent_costs(a_newest(a_snapshot(sample))) == []
