@@ -92,7 +92,7 @@ def redundancy_words(pool: Pool) -> str:
 
 
 def _running(pool: Pool) -> Iterator[tuple[str, float | None]]:
-    scans: list[Scan] = [*([pool.scan] if pool.scan else []), *pool.rebuilds]
+    scans: list[Scan] = [*([pool.scan] if pool.scan else []), *(pool.rebuilds or ())]
     names = {"scrub": "Scrub", "resilver": "Resilver"}
     for scan in scans:
         if scan.state in ("scanning", "paused"):
@@ -103,7 +103,7 @@ def _running(pool: Pool) -> Iterator[tuple[str, float | None]]:
 def vdev_rows(pool: Pool) -> Iterator[VdevRow]:
     """Give the vdevs from the top, parents before their children, each class below its heading."""
     previous = "data"
-    for vdev in pool.vdevs:
+    for vdev in pool.vdevs or ():
         vdev_class = vdev.vdev_class or "data"
         heading = CLASSES.get(vdev_class, vdev_class) if vdev_class not in ("data", previous) else ""
         previous = vdev_class
@@ -112,6 +112,6 @@ def vdev_rows(pool: Pool) -> Iterator[VdevRow]:
 
 
 def _below(vdev: Vdev, depth: int) -> Iterator[VdevRow]:
-    for child in vdev.children:
+    for child in vdev.children or ():
         yield VdevRow(child, depth)
         yield from _below(child, depth + 1)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import TypeVar
+from typing import TypeVar, overload
 
 
 class Status(StrEnum):
@@ -52,6 +52,34 @@ class Detail:
     valid_until: datetime | None = None
 
 
+class LazyDetails(Sequence[Detail]):
+    """Details that are put into words when somebody reads them: a host may have thousands, and most are never read."""
+
+    __slots__ = ("_count", "_made", "_make")
+
+    def __init__(self, count: int, make: Callable[[], Iterable[Detail]]) -> None:
+        self._count, self._make = count, make
+        self._made: tuple[Detail, ...] | None = None
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> Detail: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Detail, ...]: ...
+    def __getitem__(self, index: int | slice) -> Detail | tuple[Detail, ...]:
+        if self._made is None:
+            self._made = tuple(self._make())
+        return self._made[index]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, LazyDetails) and tuple(self) == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One rule's result for one host.
@@ -71,7 +99,7 @@ class Finding:
     subject: str = ""
     observed_at: datetime | None = None
     valid_until: datetime | None = None
-    details: tuple[Detail, ...] = ()
+    details: Sequence[Detail] = ()
 
     def age_seconds(self, now: datetime) -> float | None:
         """Return how old the judged data is at ``now``."""

@@ -56,7 +56,8 @@ class HostSnapshot:
             if known is None or sample.observed_at >= known.observed_at:
                 newest[sample.tier] = sample
             if isinstance(sample.payload, FastPayload):
-                scrubs |= {pool: at for pool, at in finished_scrubs(sample.payload) if at > scrubs.get(pool, _NEVER)}
+                told = finished_scrubs(sample.payload, sample.observed_at)
+                scrubs |= {pool: at for pool, at in told if at > scrubs.get(pool, _NEVER)}
         last_seen_at = max(seen_at, self.last_seen_at or seen_at)
         return replace(self, samples=newest, last_seen_at=last_seen_at, last_scrubs=scrubs)
 

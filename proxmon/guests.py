@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from proxmon.board import JudgedHost
 from proxmon.findings import Status
 from proxmon.fleet import HostSnapshot, name_order
 from proxmon.payload import FastPayload, GuestDetail, GuestRuntime, MediumPayload, Tier
+
+Key = tuple[str, int]
+Listed = TypeVar("Listed", GuestRuntime, GuestDetail)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +56,9 @@ def list_guests(judged: JudgedHost) -> list[Guest]:
     The fast tier says which guests there are; those of the medium tier are listed where it does not say.
     """
     snapshot, is_offline = judged.snapshot, judged.status.status is Status.OFFLINE
-    details = {(one.type or "", one.vmid): one for one in _details(snapshot)}
-    running = _runtimes(snapshot)
-    runtimes = {(one.type or "", one.vmid): one for one in running or ()}
-    keys = sorted(details if running is None else runtimes, key=lambda key: (key[1], key[0]))
+    listed, told = _runtimes(snapshot), tuple(_details(snapshot))
+    details, runtimes = _by_key(told, listed or ()), _by_key(listed or (), told)
+    keys = sorted(details if listed is None else runtimes, key=lambda key: (key[1], key[0]))
     return [_guest(snapshot, key, runtimes.get(key), details.get(key), is_offline) for key in keys]
 
 
@@ -66,9 +69,21 @@ def search_guests(hosts: Iterable[JudgedHost], query: str) -> list[Guest]:
     return sorted(found, key=lambda guest: (name_order(guest.name), guest.vmid, guest.host_id))
 
 
+def _by_key(guests: Iterable[Listed], others: Iterable[GuestRuntime | GuestDetail]) -> dict[Key, Listed]:
+    """Return guests by type and vmid; one whose type was not sent has that of the only other row of its vmid."""
+    types: dict[int, set[str]] = {}
+    for other in others:
+        types.setdefault(other.vmid, set()).add(other.type or "")
+    found: dict[Key, Listed] = {}
+    for one in sorted(guests, key=lambda one: bool(one.type)):  # those that say their type come last, and win
+        known = types.get(one.vmid, set[str]())
+        found[one.type or (min(known) if len(known) == 1 else ""), one.vmid] = one
+    return found
+
+
 def _guest(
     snapshot: HostSnapshot,
-    key: tuple[str, int],
+    key: Key,
     runtime: GuestRuntime | None,
     detail: GuestDetail | None,
     is_offline: bool,

@@ -1,19 +1,26 @@
 """The typed form of a sample's payload, as an agent sends it.
 
-Every key may be missing or null. Unknown keys are ignored here and kept in the stored sample.
-A value of the wrong type is an error that names the key.
+Every key but those that name a thing may be missing or null, and is then unknown. Unknown keys are ignored here and
+kept in the stored sample. A value of the wrong type is an error that names the key.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from msgspec import Meta, Struct, field
 
 # Amounts are bytes or seconds. The store keeps them as BIGINT; some sources send 12.0, and a float is exact below 9 PB.
 Amount = Annotated[float, Meta(ge=0, le=9.2e18)]
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Whole = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+Share = Annotated[float, Meta(ge=0)]
+# A host with more of anything than this is a mistake or an attack, which everybody's pages would suffer from.
+One = TypeVar("One")
+Few = Annotated[tuple[One, ...], Meta(max_length=1_000)]
+Many = Annotated[tuple[One, ...], Meta(max_length=10_000)]
+VeryMany = Annotated[tuple[One, ...], Meta(max_length=100_000)]
 Unix = Annotated[float, Meta(ge=0, le=4_102_444_800)]  # the year 2100, so that it is a date in every program
 
 
@@ -57,7 +64,7 @@ class Vdev(Struct, frozen=True, kw_only=True):
     write_errors: Count | None = None
     checksum_errors: Count | None = None
     was: str | None = None
-    children: tuple[Vdev, ...] = ()
+    children: Few[Vdev] | None = None
 
 
 class Scan(Struct, frozen=True, kw_only=True):
@@ -76,7 +83,7 @@ class Pool(Struct, frozen=True, kw_only=True):
 
     name: str
     health: str | None = None
-    capacity_percent: float | None = None
+    capacity_percent: Share | None = None
     fragmentation_percent: float | None = None
     size_bytes: Amount | None = None
     alloc_bytes: Amount | None = None
@@ -85,17 +92,17 @@ class Pool(Struct, frozen=True, kw_only=True):
     data_error_count: Count | None = None
     vdev_count: Count | None = None
     degraded_vdev_count: Count | None = None
-    redundancy_left: int | None = None
+    redundancy_left: Whole | None = None
     last_scrub_end: str | None = None
     scan: Scan | None = None
-    rebuilds: tuple[Scan, ...] = ()
-    vdevs: tuple[Vdev, ...] = ()
+    rebuilds: Few[Scan] | None = None
+    vdevs: Few[Vdev] | None = None
 
 
 class PoolsSection(Section, frozen=True, kw_only=True):
     """All zpools of the host."""
 
-    pools: tuple[Pool, ...] | None = None
+    pools: Few[Pool] | None = None
 
 
 class Storage(Struct, frozen=True, kw_only=True):
@@ -111,7 +118,7 @@ class Storage(Struct, frozen=True, kw_only=True):
 class StoragesSection(Section, frozen=True, kw_only=True):
     """All Proxmox storages of the host."""
 
-    storages: tuple[Storage, ...] | None = None
+    storages: Few[Storage] | None = None
 
 
 class GuestRuntime(Struct, frozen=True, kw_only=True):
@@ -125,7 +132,7 @@ class GuestRuntime(Struct, frozen=True, kw_only=True):
     mem_bytes: Amount | None = None
     maxmem_bytes: Amount | None = None
     uptime_seconds: Amount | None = None
-    tags: tuple[str, ...] | None = None
+    tags: Few[str] | None = None
     lock: str | None = None
     template: bool | None = None
     onboot: bool | None = None
@@ -134,7 +141,7 @@ class GuestRuntime(Struct, frozen=True, kw_only=True):
 class GuestsSection(Section, frozen=True, kw_only=True):
     """All guests of the host, running or not."""
 
-    vms: tuple[GuestRuntime, ...] | None = None
+    vms: Many[GuestRuntime] | None = None
 
 
 class FastPayload(Struct, frozen=True, kw_only=True):
@@ -164,8 +171,8 @@ class Dataset(Struct, frozen=True, kw_only=True):
 class DatasetsSection(Section, frozen=True, kw_only=True):
     """All datasets; those of ``unknown_pools`` could not be listed and say nothing about being gone."""
 
-    datasets: tuple[Dataset, ...] | None = None
-    unknown_pools: tuple[str, ...] = ()
+    datasets: VeryMany[Dataset] | None = None
+    unknown_pools: Few[str] | None = None
 
 
 class GuestDetail(Struct, frozen=True, kw_only=True):
@@ -174,14 +181,14 @@ class GuestDetail(Struct, frozen=True, kw_only=True):
     vmid: Count
     type: str | None = None
     name: str | None = None
-    ips: tuple[str, ...] | None = None
-    macs: tuple[str, ...] | None = None
+    ips: Few[str] | None = None
+    macs: Few[str] | None = None
 
 
 class GuestDetailsSection(Section, frozen=True, kw_only=True):
     """The addresses of all guests."""
 
-    vms: tuple[GuestDetail, ...] | None = None
+    vms: Many[GuestDetail] | None = None
 
 
 class GuestBackup(Struct, frozen=True, kw_only=True):
@@ -196,7 +203,7 @@ class GuestBackup(Struct, frozen=True, kw_only=True):
 class BackupsSection(Section, frozen=True, kw_only=True):
     """The newest backup of each guest that has one."""
 
-    guests: tuple[GuestBackup, ...] | None = None
+    guests: Many[GuestBackup] | None = None
 
 
 class MediumPayload(Struct, frozen=True, kw_only=True):
@@ -225,7 +232,7 @@ class SystemSection(Section, frozen=True, kw_only=True):
     security_updates: Count | None = None
     node: str | None = None
     cluster: str | None = None
-    certificates: tuple[Certificate, ...] | None = None
+    certificates: Few[Certificate] | None = None
 
 
 class Disk(Struct, frozen=True, kw_only=True):
@@ -248,7 +255,7 @@ class Disk(Struct, frozen=True, kw_only=True):
 class DisksSection(Section, frozen=True, kw_only=True):
     """All physical disks of the host."""
 
-    disks: tuple[Disk, ...] | None = None
+    disks: Few[Disk] | None = None
 
 
 class SlowPayload(Struct, frozen=True, kw_only=True):
@@ -267,7 +274,7 @@ PAYLOAD_TYPES: dict[Tier, type[FastPayload] | type[MediumPayload] | type[SlowPay
 
 
 def list_sections(payload: Payload) -> list[tuple[str, Section]]:
-    """List the sections that the payload has, by name."""
+    """List the sections of a payload that we know, by name; those that it does not have are left out."""
     names = type(payload).__struct_fields__
     found = [(name, getattr(payload, name)) for name in names]
     return [(name, section) for name, section in found if section is not None]

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 
 import msgspec
 from msgspec import Raw, Struct
 
-from proxmon.errors import SampleError, UnreadableError
-from proxmon.payload import PAYLOAD_TYPES, Payload, Tier
+from proxmon.errors import SampleError, TooLargeError, UnreadableError
+from proxmon.payload import PAYLOAD_TYPES, Payload, Section, Tier, list_sections
 
 # Without `sent_at` a late sample and a wrong clock look alike. Clocks drift by minutes, a spool holds hours.
 PLAUSIBLE_DRIFT = timedelta(minutes=5)
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 DEFAULT_INTERVALS = {Tier.FAST: 10.0, Tier.MEDIUM: 300.0, Tier.SLOW: 3600.0}
 MAX_INTERVAL_SECONDS = 30 * 86_400.0
+MAX_SAMPLES = 10_000  # more than a day of all tiers; the store takes some seconds for them
+FAILURE_WORDS = (b'"error"', b'"incomplete"')
+MAX_OTHER_SECTIONS, MAX_NAME_CHARACTERS = 100, 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +32,8 @@ class Sample:
     ``observed_at`` is when it was collected by the server's clock and orders samples;
     ``fresh_at`` is the moment from which its freshness is counted.
     ``clock_offset_seconds`` is the agent's clock minus the server's when the message was sent.
-    ``raw`` is the payload's JSON as it came, ``payload`` its typed form.
+    ``raw`` is the payload's JSON as it came, ``payload`` its typed form; ``other_sections`` are those that we do not
+    know and that could not be collected, or not wholly.
     """
 
     host_id: int
@@ -40,6 +47,11 @@ class Sample:
     agent_version: str
     raw: bytes
     payload: Payload
+    other_sections: Mapping[str, Section] = field(default_factory=dict[str, Section])
+
+    def list_sections(self) -> list[tuple[str, Section]]:
+        """List the sections by name: those that we know, then others that failed."""
+        return [*list_sections(self.payload), *self.other_sections.items()]
 
     @property
     def key(self) -> tuple[int, Tier, datetime]:
@@ -70,7 +82,7 @@ class WireMessage(Struct, frozen=True):
     samples: tuple[WireSample, ...]
     agent_version: str | None = None
     interval_s: float | None = None
-    intervals_s: dict[str, float] | None = None
+    intervals_s: dict[str, float | None] | None = None
     sent_at: str | None = None
 
 
@@ -98,8 +110,11 @@ def read_message(body: bytes, host_id: int, received_at: datetime) -> list[Sampl
     Raises:
         UnreadableError: the body is no JSON object of the message's form.
         SampleError: a field of a sample is wrong; the text names sample and field.
+        TooLargeError: it has too many samples.
     """
     message = _decode(body)
+    if len(message.samples) > MAX_SAMPLES:
+        raise TooLargeError(f"Send less in one message: at most {MAX_SAMPLES} samples.")
     collected = [_collected_at(index, wire) for index, wire in enumerate(message.samples)]
     clocks = _clocks(message, collected, received_at)
     intervals = _intervals(message)
@@ -116,6 +131,7 @@ def read_message(body: bytes, host_id: int, received_at: datetime) -> list[Sampl
             agent_version=(message.agent_version or "")[:64],
             raw=bytes(wire.payload),
             payload=_payload(index, wire),
+            other_sections=read_other_sections(wire.tier, bytes(wire.payload)),
         )
         for index, (wire, at) in enumerate(zip(message.samples, collected, strict=True))
     ]
@@ -130,6 +146,19 @@ def fresh_moment(collected_at: datetime, received_at: datetime, observed_at: dat
 def read_payload(tier: Tier, raw: bytes) -> Payload:
     """Return the typed form of a payload's JSON; raises ``msgspec.MsgspecError`` where a value has the wrong type."""
     return msgspec.json.decode(raw, type=PAYLOAD_TYPES[tier])
+
+
+def read_other_sections(tier: Tier, raw: bytes) -> dict[str, Section]:
+    """Return the sections of a payload that we do not know, as far as they say that something is missing in them."""
+    if not any(word in raw for word in FAILURE_WORDS):
+        return {}
+    known, found = PAYLOAD_TYPES[tier].__struct_encode_fields__, dict[str, Section]()
+    for name, section in msgspec.json.decode(raw, type=dict[str, Raw]).items():
+        if name not in known:
+            with suppress(msgspec.MsgspecError):
+                found[name[:MAX_NAME_CHARACTERS]] = msgspec.json.decode(section, type=Section)
+    failed = {name: one for name, one in found.items() if one.error is not None or one.incomplete is not None}
+    return dict(islice(failed.items(), MAX_OTHER_SECTIONS))
 
 
 def parse_time(text: str) -> datetime:
@@ -191,7 +220,7 @@ def _intervals(message: WireMessage) -> dict[Tier, float]:
     if message.interval_s is not None:
         intervals[Tier.FAST] = _interval("interval_s", message.interval_s)
     for name, seconds in (message.intervals_s or {}).items():
-        if name in intervals:
+        if name in intervals and seconds is not None:
             intervals[Tier(name)] = _interval(f"intervals_s.{name}", seconds)
     return intervals
 

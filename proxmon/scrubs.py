@@ -3,38 +3,78 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from proxmon.agent.units import find_date
 from proxmon.payload import FastPayload, Pool
 from proxmon.samples import parse_time
 
+# A date whose zone is not known is taken as UTC, and zones go from 12 hours behind it to 14 hours ahead.
+ZONES_SPAN = timedelta(hours=14)
+CLOCKS_DIFFER = timedelta(minutes=1)  # by which host and server may disagree while both count as right
 
-def parse_scrub_end(text: str) -> datetime | None:
-    """Return the UTC moment of an ISO 8601 text or of the ctime that ``zpool status`` prints; None if it is neither.
+
+@dataclass(frozen=True, slots=True)
+class ScrubDate:
+    """When a scrub ended, and by how much that may be off since its zone is not known."""
+
+    at: datetime
+    uncertainty: timedelta
+
+    def is_after(self, moment: datetime, tolerance: timedelta = CLOCKS_DIFFER) -> bool:
+        """Tell whether it lies after that moment, whatever its zone is."""
+        return self.at > moment + tolerance + self.uncertainty
+
+
+def parse_scrub_date(text: str) -> ScrubDate | None:
+    """Return the moment that an ISO 8601 text or the ctime of ``zpool status`` names; None if it is neither.
 
     A zone that the text names (``Sun Nov 22 21:30:49 CET 2026``) counts. Without one it is the host's own, which the
     server does not know, and is taken as UTC. That is at most 14 hours off, against an age that is judged in days.
     """
     try:
-        return parse_time(text)
+        at = parse_time(text)
+        is_zone_known = datetime.fromisoformat(text).tzinfo is not None
     except (ValueError, OverflowError):
-        found = find_date(text, UTC)
-        return parse_time(found) if found else None
+        return _parse_ctime(text)
+    return ScrubDate(at, timedelta(0) if is_zone_known else ZONES_SPAN)
 
 
-def finished_scrubs(payload: FastPayload) -> Iterator[tuple[str, datetime]]:
-    """Give pool and end of every finished scrub that the payload tells of."""
+def parse_scrub_end(text: str) -> datetime | None:
+    """Return the UTC moment of a scrub's date; None if it cannot be read."""
+    date = parse_scrub_date(text)
+    return date and date.at
+
+
+def finished_scrubs(payload: FastPayload, observed_at: datetime) -> Iterator[tuple[str, datetime]]:
+    """Give pool and end of every finished scrub that the payload tells of; none that ended after it was observed."""
     pools = payload.zfs_pools.pools if payload.zfs_pools else None
     for pool in pools or ():
-        ended_at = scrub_end(pool)
-        if ended_at is not None:
-            yield pool.name, ended_at
+        date = scrub_date(pool)
+        if date is not None and not date.is_after(observed_at):
+            yield pool.name, date.at
 
 
-def scrub_end(pool: Pool) -> datetime | None:
+def scrub_date(pool: Pool) -> ScrubDate | None:
     """Return when the pool's last scan, a finished scrub, ended; None when the last scan was something else."""
     text = pool.last_scrub_end
     if text is None and pool.scan and (pool.scan.function, pool.scan.state) == ("scrub", "finished"):
         text = pool.scan.end_at
-    return parse_scrub_end(text) if text else None
+    return parse_scrub_date(text) if text else None
+
+
+def scrub_end(pool: Pool) -> datetime | None:
+    """Return the moment of ``scrub_date``."""
+    date = scrub_date(pool)
+    return date and date.at
+
+
+def _parse_ctime(text: str) -> ScrubDate | None:
+    named, taken = find_date(text[:256]), find_date(text[:256], UTC)
+    if named is None or taken is None:
+        return None
+    try:
+        return ScrubDate(parse_time(taken), timedelta(0) if named.endswith("Z") else ZONES_SPAN)
+    except ValueError:
+        return None

@@ -128,7 +128,9 @@ def _scrubs(sample: Sample) -> list[Scrub]:
     if not isinstance(sample.payload, FastPayload):
         return []
     moments = (sample.observed_at, sample.received_at)
-    return [Scrub(sample.host_id, pool, at, *moments) for pool, at in finished_scrubs(sample.payload)]
+    return [
+        Scrub(sample.host_id, pool, at, *moments) for pool, at in finished_scrubs(sample.payload, sample.observed_at)
+    ]
 
 
 def _fetch(connection: DuckDBPyConnection, query: str) -> list[tuple[Any, ...]]:

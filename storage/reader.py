@@ -12,7 +12,7 @@ import msgspec
 from duckdb import DuckDBPyConnection
 
 from proxmon.payload import Tier
-from proxmon.samples import Sample, fresh_moment, read_payload
+from proxmon.samples import Sample, fresh_moment, read_other_sections, read_payload
 from storage.ledger import Span
 from storage.moments import from_store, to_store
 
@@ -189,4 +189,5 @@ def _sample(row: tuple[Any, ...]) -> Sample | None:
         agent_version=agent_version,
         raw=raw,
         payload=typed,
+        other_sections=read_other_sections(Tier(tier), raw),
     )

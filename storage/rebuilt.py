@@ -23,6 +23,7 @@ from proxmon.payload import (
     Pool,
     PoolsSection,
     Scan,
+    Section,
     Storage,
     StoragesSection,
     Tier,
@@ -89,7 +90,7 @@ def rebuild_fast_samples(
     found = _Found.read(cursor, moments, to_store(moment.at))
     clocks = _read_clocks(cursor, {host_id: to_store(newest[host_id]) for host_id in moments if host_id in newest})
     return {
-        host_id: _sample(host_id, row, found.payload(host_id, row), clocks[host_id])
+        host_id: _sample(host_id, row, found, clocks[host_id])
         for host_id, [row] in found.hosts.items()
         if host_id in clocks
     }
@@ -116,7 +117,7 @@ class _Found:
         return cls(hosts, pools, vdevs, storages, guests, _read(cursor, _ERRORS, chosen))
 
     def payload(self, host_id: int, host: Record) -> FastPayload:
-        errors = {row.pop("section"): row for row in self.errors.get(host_id, ())}
+        errors = self.failures(host_id)
         pools = tuple(_pool(row, self.vdevs.get(host_id, ())) for row in self.pools.get(host_id, ()))
         storages = tuple(Storage(**row) for row in self.storages.get(host_id, ()))
         guests = tuple(GuestRuntime(**_guest(row)) for row in self.guests.get(host_id, ()))
@@ -127,6 +128,16 @@ class _Found:
             storage=StoragesSection(storages=storages or None, **errors.get("storage", {})),
             vms_runtime=GuestsSection(vms=guests or None, **errors.get("vms_runtime", {})),
         )
+
+    def failures(self, host_id: int) -> dict[str, Record]:
+        """Return what could not be collected, by section."""
+        rows = self.errors.get(host_id, ())
+        return {row["section"]: {name: row[name] for name in ("error", "incomplete")} for row in rows}
+
+    def other_sections(self, host_id: int) -> dict[str, Section]:
+        """Return the sections that could not be collected and that the payload has no place for."""
+        failures = self.failures(host_id).items()
+        return {name: Section(**row) for name, row in failures if name not in FastPayload.__struct_fields__}
 
 
 def _find_moments(cursor: DuckDBPyConnection, host_ids: Iterable[int], moment: Moment) -> dict[int, datetime]:
@@ -161,7 +172,8 @@ def _read(cursor: DuckDBPyConnection, query: str, parameters: Mapping[str, objec
     return grouped
 
 
-def _sample(host_id: int, row: Record, payload: FastPayload, clock: tuple[float, str]) -> Sample:
+def _sample(host_id: int, row: Record, found: _Found, clock: tuple[float, str]) -> Sample:
+    payload, others = found.payload(host_id, row), found.other_sections(host_id)
     collected_at, observed_at = from_store(row["collected_at"]), from_store(row["observed_at"])
     received_at = from_store(row["received_at"])
     return Sample(
@@ -174,22 +186,23 @@ def _sample(host_id: int, row: Record, payload: FastPayload, clock: tuple[float,
         interval_seconds=clock[0],
         clock_offset_seconds=(collected_at - observed_at).total_seconds(),
         agent_version=clock[1],
-        raw=msgspec.json.encode(payload),
+        raw=msgspec.json.encode(msgspec.structs.asdict(payload) | others),
         payload=payload,
+        other_sections=others,
     )
 
 
 def _pool(row: Record, vdevs: Sequence[Record]) -> Pool:
     values = dict(row)
-    scrubbed, rebuilds = values.pop("last_scrub_ended_at"), values.pop("rebuild_count") or 0
+    scrubbed, rebuilds = values.pop("last_scrub_ended_at"), values.pop("rebuild_count")
     scan = {name: values.pop(f"scan_{name}") for name in ("function", "state", "percent", "errors")}
     ended_at = values.pop("scan_ended_at")
     return Pool(
         **values,
         last_scrub_end=_iso(scrubbed),
         scan=Scan(**scan, end_at=_iso(ended_at)) if scan["function"] else None,
-        rebuilds=(Scan(function="resilver", state="scanning"),) * rebuilds,
-        vdevs=_tree([vdev for vdev in vdevs if vdev["pool"] == row["name"]], 0),
+        rebuilds=None if rebuilds is None else (Scan(function="resilver", state="scanning"),) * rebuilds,
+        vdevs=_tree([vdev for vdev in vdevs if vdev["pool"] == row["name"]], 0) or None,
     )
 
 
@@ -202,7 +215,7 @@ def _tree(rows: Sequence[Record], depth: int) -> tuple[Vdev, ...]:
 
 def _vdev(row: Record, below: Sequence[Record]) -> Vdev:
     values = {name: value for name, value in row.items() if name not in ("pool", "depth")}
-    return Vdev(**values, children=_tree(below, row["depth"] + 1))
+    return Vdev(**values, children=_tree(below, row["depth"] + 1) or None)
 
 
 def _guest(row: Record) -> Record:

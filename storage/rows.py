@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from operator import attrgetter
 
-from proxmon.errors import SampleError
 from proxmon.payload import (
     Dataset,
     FastPayload,
@@ -16,7 +15,6 @@ from proxmon.payload import (
     Scan,
     SlowPayload,
     Vdev,
-    list_sections,
 )
 from proxmon.samples import Sample
 from proxmon.scrubs import parse_scrub_end, scrub_end
@@ -34,7 +32,6 @@ from storage.tables import (
 )
 
 Rows = dict[str, list[Row]]
-BIGINT_MAX = 2**63 - 1
 
 # Taken in the order of the tables' columns. A getter of many attributes runs in C: guests are most of all rows.
 _HOST = attrgetter(
@@ -59,11 +56,7 @@ _NO_HOST, _NO_SCAN = HostSection(), Scan()
 
 
 def typed_rows(sample: Sample) -> Rows:
-    """Return the sample's rows by table, without those of the vdevs.
-
-    Raises:
-        SampleError: a whole number does not fit into 64 bits.
-    """
+    """Return the sample's rows by table, without those of the vdevs."""
     when = (sample.host_id, to_store(sample.observed_at))
     payload = sample.payload
     rows: Rows = {SECTION_ERRORS.name: _section_errors(sample, when)}
@@ -82,7 +75,7 @@ def typed_rows(sample: Sample) -> Rows:
 def vdev_rows(sample: Sample, pool: Pool) -> list[Row]:
     """List the rows of a pool's vdevs, in the order in which ``zpool status`` prints them."""
     when = (sample.host_id, to_store(sample.observed_at), pool.name)
-    return [(*when, position, depth, *_VDEV(vdev)) for position, (depth, vdev) in enumerate(_walk(pool.vdevs, 0))]
+    return [(*when, position, depth, *_VDEV(vdev)) for position, (depth, vdev) in enumerate(_walk(pool.vdevs or (), 0))]
 
 
 def list_pools(sample: Sample) -> tuple[Pool, ...]:
@@ -94,7 +87,7 @@ def list_pools(sample: Sample) -> tuple[Pool, ...]:
 def _section_errors(sample: Sample, when: Row) -> list[Row]:
     return [
         (*when, sample.tier.value, name, section.error, section.incomplete)
-        for name, section in list_sections(sample.payload)
+        for name, section in sample.list_sections()
         if section.error is not None or section.incomplete is not None
     ]
 
@@ -126,15 +119,13 @@ def _slow_rows(payload: SlowPayload, when: Row) -> Rows:
 
 def _zpool(pool: Pool) -> Row:
     ended_at = scrub_end(pool)
-    redundancy = _fitting("redundancy_left", pool.redundancy_left)
-    scrubbed = ended_at and to_store(ended_at)
     return (
         *_POOL_SIZES(pool),
         *_POOL_COUNTS(pool),
-        redundancy,
-        scrubbed,
+        pool.redundancy_left,
+        ended_at and to_store(ended_at),
         *_scan(pool.scan or _NO_SCAN),
-        len(pool.rebuilds),
+        None if pool.rebuilds is None else len(pool.rebuilds),
     )
 
 
@@ -146,18 +137,12 @@ def _scan(scan: Scan) -> Row:
 def _walk(vdevs: tuple[Vdev, ...], depth: int) -> Iterator[tuple[int, Vdev]]:
     for vdev in vdevs:
         yield depth, vdev
-        yield from _walk(vdev.children, depth + 1)
+        yield from _walk(vdev.children or (), depth + 1)
 
 
 def _dataset(dataset: Dataset) -> Row:
     amounts = (dataset.used_bytes, dataset.avail_bytes, dataset.snapshot_count)
     return (dataset.name, *amounts, _unix(dataset.newest_snapshot_unix), _unix(dataset.oldest_snapshot_unix))
-
-
-def _fitting(name: str, number: int | None) -> int | None:
-    if number is not None and abs(number) > BIGINT_MAX:
-        raise SampleError(f"Correct {name}: send a whole number of at most 64 bits.")
-    return number
 
 
 def _unix(seconds: float | None) -> datetime | None:

@@ -129,6 +129,8 @@ def _scrub_row(scrub: Scrub) -> Row:
 def _changed_vdevs(trees: Trees, sample: Sample) -> Iterator[Row]:
     """Give the vdev rows of the pools whose tree is another one than was last stored, and remember it."""
     for pool in list_pools(sample):
+        if pool.vdevs is None:
+            continue
         key, tree = (sample.host_id, pool.name), Tree(sample.observed_at, pool.vdevs)
         if not tree.is_told_by(trees.get(key)):
             trees[key] = tree

@@ -8,7 +8,7 @@ from typing import Any
 
 from proxmon.fleet import Host, HostSnapshot
 from proxmon.payload import Tier
-from proxmon.samples import DEFAULT_INTERVALS, Sample, read_payload
+from proxmon.samples import DEFAULT_INTERVALS, Sample, read_other_sections, read_payload
 
 NOW = datetime(2026, 11, 22, 20, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -128,6 +128,7 @@ def a_sample(host_id: int = 1, tier: str = "fast", payload: dict[str, Any] | Non
         "agent_version": "0.1.0",
         "raw": raw,
         "payload": read_payload(kind, raw),
+        "other_sections": read_other_sections(kind, raw),
     }
     return Sample(**(values | changes))
 

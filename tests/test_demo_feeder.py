@@ -38,7 +38,7 @@ async def serving(
 ) -> AsyncGenerator[tuple[Monitor, str], None]:
     """Run the API of a new monitor."""
     store = Store.open(directory)
-    monitor = make_monitor(store, Settings(), clock)
+    monitor = make_monitor(store, Settings(data=str(directory)), clock)
     listener, port = bind_unused_port()
     server = HTTPServer(Application(list_routes(monitor)))
     server.add_sockets([listener])

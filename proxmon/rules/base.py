@@ -10,8 +10,10 @@ from proxmon.config import RuleSettings
 from proxmon.findings import Detail, Finding, Verdict, earliest, worst
 from proxmon.fleet import HostSnapshot
 from proxmon.payload import Section, Tier
-from proxmon.rules.words import span
+from proxmon.rules.words import shortened, span
 from proxmon.samples import Sample
+
+NO_REASON = "the agent did not say why"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +26,28 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
+class Summary:
+    """What the details of a finding come to: the first of the worst, how many are as bad, and until when that holds."""
+
+    worst: Detail | None
+    count: int
+    valid_until: datetime | None
+    details: Sequence[Detail]
+
+    @classmethod
+    def of(cls, details: Iterable[Detail]) -> Summary:
+        """Sum up details that are at hand."""
+        made = tuple(details)
+        first = worst(made)
+        count = sum(first is not None and detail.verdict is first.verdict for detail in made)
+        return cls(first, count, earliest(detail.valid_until for detail in made), made)
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """A rule on one section of one tier.
 
-    ``details`` gives a detail for every subject of the section; ``passed`` says in words that there is nothing wrong.
+    ``summarize`` judges every subject of the section; ``passed`` says in words that there is nothing wrong.
     """
 
     name: str
@@ -35,7 +55,7 @@ class Rule:
     section: str
     threshold: Callable[[RuleSettings], str]
     clears_when: str
-    details: Callable[[Case, Section], Iterable[Detail]]
+    summarize: Callable[[Case, Section], Summary]
     passed: Callable[[Sequence[Detail]], str]
     unit: str = ""
 
@@ -45,7 +65,7 @@ class Rule:
         why = why_unknown(case, sample, self.tier, self.section)
         if sample is None or why:
             return self.unknown(case, why or "", sample)
-        return self._judge_details(case, sample, tuple(self.details(case, getattr(sample.payload, self.section))))
+        return self._judge(case, sample, self.summarize(case, getattr(sample.payload, self.section)))
 
     def unknown(self, case: Case, why: str, sample: Sample | None = None) -> Finding:
         """Return the finding for a host on which this rule cannot be judged."""
@@ -59,23 +79,22 @@ class Rule:
             observed_at=sample.fresh_at if sample else None,
         )
 
-    def _judge_details(self, case: Case, sample: Sample, details: tuple[Detail, ...]) -> Finding:
-        first = worst(details)
-        failed = [detail for detail in details if first and detail.verdict == first.verdict]
+    def _judge(self, case: Case, sample: Sample, summary: Summary) -> Finding:
+        first = summary.worst
         is_passed = first is None or first.verdict is Verdict.OK
-        more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
+        more = f" (and {summary.count - 1} more)" if summary.count > 1 else ""
         return Finding(
             rule=self.name,
             verdict=first.verdict if first else Verdict.OK,
-            message=self.passed(details) if is_passed or first is None else first.message + more,
+            message=self.passed(summary.details) if is_passed or first is None else first.message + more,
             threshold=self.threshold(case.settings),
             clears_when=self.clears_when,
             value=first.value if first else None,
             unit=self.unit,
             subject=first.subject if first else "",
             observed_at=sample.fresh_at,
-            valid_until=earliest([stale_at(case.settings, sample), *(detail.valid_until for detail in details)]),
-            details=details,
+            valid_until=earliest((stale_at(case.settings, sample), summary.valid_until)),
+            details=summary.details,
         )
 
 
@@ -95,5 +114,5 @@ def why_unknown(case: Case, sample: Sample | None, tier: Tier, section: str) -> 
     if found is None:
         return f"The agent did not send {section}."
     if found.error is not None:
-        return f"The agent could not collect {section}: {found.error}"
+        return f"The agent could not collect {section}: {shortened(found.error) or NO_REASON}"
     return None

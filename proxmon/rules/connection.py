@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from proxmon.config import RuleSettings
 from proxmon.findings import Detail, Finding, Verdict, earliest, worst
 from proxmon.fleet import HostSnapshot
-from proxmon.payload import Tier, list_sections
-from proxmon.rules.base import Case, stale_at
-from proxmon.rules.words import listed, number, plural, span
+from proxmon.payload import Tier
+from proxmon.rules.base import NO_REASON, Case, stale_at
+from proxmon.rules.words import listed, number, plural, shortened, span
 from proxmon.samples import DEFAULT_INTERVALS, Sample
 
 
@@ -77,10 +77,10 @@ def judge_collection(case: Case) -> Finding:
 def _collection_details(case: Case) -> Iterator[Detail]:
     for tier, sample in sorted(case.host.samples.items(), key=lambda item: list(Tier).index(item[0])):
         yield _tier_detail(case, tier, sample)
-        for name, section in list_sections(sample.payload):
+        for name, section in sample.list_sections():
             why = section.error if section.error is not None else section.incomplete
             if why is not None:
-                yield Detail(name, Verdict.WARNING, f"{name}: {why or 'the agent did not say why'}", why)
+                yield Detail(name, Verdict.WARNING, f"{name}: {shortened(why) or NO_REASON}", shortened(why))
 
 
 def _tier_detail(case: Case, tier: Tier, sample: Sample) -> Detail:

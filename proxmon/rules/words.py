@@ -21,6 +21,20 @@ def number(value: float) -> str:
     return f"{value:.1f}".rstrip("0").rstrip(".")
 
 
+def number_near(value: float, *limits: float) -> str:
+    """Return a number with as many decimals as tell it from the limits, such as ``90.04`` beside 90."""
+    for decimals in range(1, 9):
+        shown = round(value, decimals)
+        if all((shown > limit, shown < limit) == (value > limit, value < limit) for limit in limits):
+            return f"{shown:.{decimals}f}".rstrip("0").rstrip(".")
+    return repr(value)
+
+
+def shortened(text: str, most: int = 1_000) -> str:
+    """Return a text of others as it came, cut where it would fill the page."""
+    return text if len(text) <= most else f"{text[:most]}…"
+
+
 def plural(count: int, noun: str) -> str:
     """Return count and noun, such as ``1 pool`` or ``2 pools``."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -7,15 +7,17 @@ from datetime import timedelta
 
 from proxmon.config import RuleSettings
 from proxmon.findings import Detail, Verdict
-from proxmon.payload import Pool, PoolsSection, Section, Tier, Vdev
-from proxmon.rules.base import Case, Rule
-from proxmon.rules.words import day, number, plural, span
-from proxmon.scrubs import parse_scrub_end, scrub_end
+from proxmon.payload import Pool, PoolsSection, Scan, Section, Tier, Vdev
+from proxmon.rules.base import Case, Rule, Summary
+from proxmon.rules.words import day, listed, number, number_near, plural, span
+from proxmon.scrubs import ZONES_SPAN, ScrubDate, parse_scrub_end, scrub_date
+
+ERROR_KINDS = ("read", "write", "checksum")
 
 
 def health(case: Case, pool: Pool) -> Detail:
     """Judge the pool's health: ONLINE passes, every other word is critical and shown as it came."""
-    if pool.health is None:
+    if not pool.health:
         return Detail(pool.name, Verdict.UNKNOWN, f"{pool.name}: the agent did not send its health.")
     if pool.health == "ONLINE":
         return Detail(pool.name, Verdict.OK, f"{pool.name} is ONLINE", pool.health)
@@ -27,12 +29,9 @@ def capacity(case: Case, pool: Pool) -> Detail:
     percent = capacity_percent(pool)
     if percent is None:
         return Detail(pool.name, Verdict.UNKNOWN, f"{pool.name}: the agent did not send its capacity.")
-    verdict = Verdict.OK
-    if percent > case.settings.capacity_critical_percent:
-        verdict = Verdict.CRITICAL
-    elif percent >= case.settings.capacity_warning_percent:
-        verdict = Verdict.WARNING
-    return Detail(pool.name, verdict, f"{pool.name} is {number(percent)} % full", percent)
+    warning, critical = case.settings.capacity_warning_percent, case.settings.capacity_critical_percent
+    verdict = Verdict.CRITICAL if percent > critical else Verdict.WARNING if percent >= warning else Verdict.OK
+    return Detail(pool.name, verdict, f"{pool.name} is {number_near(percent, warning, critical)} % full", percent)
 
 
 def capacity_percent(pool: Pool) -> float | None:
@@ -40,35 +39,50 @@ def capacity_percent(pool: Pool) -> float | None:
     if pool.capacity_percent is not None:
         return pool.capacity_percent
     if pool.size_bytes and pool.alloc_bytes is not None:
-        return round(100 * pool.alloc_bytes / pool.size_bytes, 1)
+        return 100 * pool.alloc_bytes / pool.size_bytes
     return None
 
 
 def errors(case: Case, pool: Pool) -> Detail:
-    """Judge read, write and checksum errors, damaged data and what the last scrub found."""
-    counts = {
-        "device error": _device_errors(pool),
-        "data error": pool.data_error_count,
-        "error in the last scrub": pool.scan.errors if pool.scan else None,
-    }
-    known = {noun: count for noun, count in counts.items() if count is not None}
-    if not known:
-        return Detail(pool.name, Verdict.UNKNOWN, f"{pool.name}: the agent did not send its error counts.")
-    found = [_counted(count, noun) for noun, count in known.items() if count]
-    if not found:
-        return Detail(pool.name, Verdict.OK, f"{pool.name} has no errors", 0)
-    return Detail(pool.name, Verdict.WARNING, f"{pool.name} has {', '.join(found)}", sum(known.values()))
+    """Judge read, write and checksum errors, damaged data and what the last scan found."""
+    counts = [
+        (_device_errors(pool), "device error", ""),
+        (pool.data_error_count, "data error", ""),
+        *((scan_errors(scan), "error", f" in the {_scan_words(scan)}") for scan in list_scans(pool)),
+    ]
+    found = [(count, plural(count, noun) + where) for count, noun, where in counts if count]
+    if found:
+        words = ", ".join(words for _, words in found)
+        return Detail(pool.name, Verdict.WARNING, f"{pool.name} has {words}", sum(count for count, _ in found))
+    missing = [f"{noun}s{where}" for count, noun, where in counts if count is None]
+    if missing:
+        return Detail(pool.name, Verdict.UNKNOWN, f"{pool.name}: the agent did not send its {listed(missing)}.")
+    return Detail(pool.name, Verdict.OK, f"{pool.name} has no errors", 0)
 
 
-def _counted(count: int, noun: str) -> str:
-    head, _, tail = noun.partition(" in ")
-    return plural(count, head) + (f" in {tail}" if tail else "")
+def list_scans(pool: Pool) -> list[Scan]:
+    """List the pool's last scan and its sequential rebuilds; a pool that was never scanned has none."""
+    return [*([pool.scan] if pool.scan else []), *(pool.rebuilds or ())]
+
+
+def scan_errors(scan: Scan) -> int | None:
+    """Return what a scan found; one that has not ended yet, or was canceled, has found nothing that we know of."""
+    return 0 if scan.errors is None and scan.state in ("scanning", "paused", "canceled") else scan.errors
+
+
+def _scan_words(scan: Scan) -> str:
+    state = {"scanning": "running", "paused": "paused", "canceled": "canceled"}.get(scan.state or "", "last")
+    return f"{state} {scan.function or 'scan'}"
 
 
 def _device_errors(pool: Pool) -> int | None:
-    counted = [count for vdev in walk(pool.vdevs) for count in error_counts(vdev)]
-    total = max(sum(counted), pool.error_count or 0)
-    return None if pool.error_count is None and not counted else total
+    """Return what the vdevs count; None when that is not known of all of them."""
+    vdevs = [vdev for vdev in walk(pool.vdevs) if vdev.vdev_class != "spare"]
+    leaves = [vdev for vdev in vdevs if not vdev.children]
+    counted = sum(sum(error_counts(vdev)) for vdev in leaves) or sum(sum(error_counts(vdev)) for vdev in vdevs)
+    if counted or pool.error_count is not None:
+        return max(counted, pool.error_count or 0)
+    return 0 if leaves and all(len(error_counts(vdev)) == len(ERROR_KINDS) for vdev in leaves) else None
 
 
 def error_counts(vdev: Vdev) -> list[int]:
@@ -77,9 +91,9 @@ def error_counts(vdev: Vdev) -> list[int]:
     return [count for count in counts if count is not None]
 
 
-def walk(vdevs: Iterable[Vdev]) -> Iterator[Vdev]:
-    """Give every vdev of the tree, parents before their children."""
-    for vdev in vdevs:
+def walk(vdevs: Iterable[Vdev] | None) -> Iterator[Vdev]:
+    """Give every vdev of the tree, parents before their children; none of a tree that is not known."""
+    for vdev in vdevs or ():
         yield vdev
         yield from walk(vdev.children)
 
@@ -90,16 +104,24 @@ def scrub_age(case: Case, pool: Pool) -> Detail:
     if scan and scan.function == "scrub" and scan.state == "scanning":
         percent = "" if scan.percent is None else f", {number(scan.percent)} % done"
         return Detail(pool.name, Verdict.OK, f"{pool.name} is being scrubbed{percent}", 0)
-    ended_at = scrub_end(pool) or case.host.last_scrubs.get(pool.name)
-    if ended_at is None:
+    date = scrub_date(pool) or _known_date(case, pool)
+    if date is None:
         return Detail(pool.name, Verdict.UNKNOWN, _no_scrub(pool))
+    tolerance = timedelta(seconds=case.settings.clock_max_seconds)
+    if date.is_after(case.now, tolerance):
+        words = f"{pool.name}: its last scrub is dated in the future, {day(date.at)}: check the host's clock"
+        return Detail(pool.name, Verdict.UNKNOWN, words, valid_until=date.at - tolerance - date.uncertainty)
     limit = timedelta(days=case.settings.scrub_max_days)
-    age = case.now - ended_at
-    value = max(0.0, age / timedelta(days=1))
-    words = f"{pool.name} was last scrubbed {span(max(0.0, age.total_seconds()))} ago, on {day(ended_at)}"
+    age = max(timedelta(0), case.now - date.at)
+    words = f"{pool.name} was last scrubbed {span(age.total_seconds())} ago, on {day(date.at)}"
     if age > limit:
-        return Detail(pool.name, Verdict.WARNING, words, value)
-    return Detail(pool.name, Verdict.OK, words, value, valid_until=ended_at + limit)
+        return Detail(pool.name, Verdict.WARNING, words, age / timedelta(days=1))
+    return Detail(pool.name, Verdict.OK, words, age / timedelta(days=1), valid_until=date.at + limit)
+
+
+def _known_date(case: Case, pool: Pool) -> ScrubDate | None:
+    known = case.host.last_scrubs.get(pool.name)
+    return ScrubDate(known, ZONES_SPAN) if known else None
 
 
 def _no_scrub(pool: Pool) -> str:
@@ -110,14 +132,14 @@ def _no_scrub(pool: Pool) -> str:
     return f"{pool.name} was never scrubbed"
 
 
-def _each(judge: Callable[[Case, Pool], Detail]) -> Callable[[Case, Section], Iterator[Detail]]:
-    def details(case: Case, section: Section) -> Iterator[Detail]:
+def _each(judge: Callable[[Case, Pool], Detail]) -> Callable[[Case, Section], Summary]:
+    def summarize(case: Case, section: Section) -> Summary:
         assert isinstance(section, PoolsSection)
         if section.pools is None:
-            yield Detail("", Verdict.UNKNOWN, "The agent did not send a list of pools.")
-        yield from (judge(case, pool) for pool in section.pools or ())
+            return Summary.of([Detail("", Verdict.UNKNOWN, "The agent did not send a list of pools.")])
+        return Summary.of(judge(case, pool) for pool in section.pools)
 
-    return details
+    return summarize
 
 
 def _passed(words: str) -> Callable[[Sequence[Detail]], str]:
@@ -140,7 +162,7 @@ ZPOOL_HEALTH = Rule(
     section="zfs_pools",
     threshold=lambda settings: "critical unless ONLINE",
     clears_when="Every pool is ONLINE: replace or reattach the failed devices, then `zpool clear`.",
-    details=_each(health),
+    summarize=_each(health),
     passed=_passed("all ONLINE"),
 )
 ZPOOL_CAPACITY = Rule(
@@ -149,7 +171,7 @@ ZPOOL_CAPACITY = Rule(
     section="zfs_pools",
     threshold=_capacity_threshold,
     clears_when="Every pool is below the warning threshold: delete data or snapshots, or add vdevs.",
-    details=_each(capacity),
+    summarize=_each(capacity),
     passed=_passed("all with room"),
     unit="%",
 )
@@ -159,7 +181,7 @@ ZPOOL_ERRORS = Rule(
     section="zfs_pools",
     threshold=lambda settings: "warning above 0 errors",
     clears_when="No vdev counts errors and no data is damaged: see `zpool status -v`, scrub, then `zpool clear`.",
-    details=_each(errors),
+    summarize=_each(errors),
     passed=_passed("no errors"),
     unit="errors",
 )
@@ -169,7 +191,7 @@ SCRUB_AGE = Rule(
     section="zfs_pools",
     threshold=lambda settings: f"warning when older than {number(settings.scrub_max_days)} d",
     clears_when="A scrub of every pool has finished: `zpool scrub POOL`.",
-    details=_each(scrub_age),
+    summarize=_each(scrub_age),
     passed=_passed("all scrubbed in time"),
     unit="d",
 )

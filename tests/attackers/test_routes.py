@@ -165,7 +165,7 @@ def patterns(tmp_path: Path) -> Iterator[set[str]]:
     """Give the patterns of all rules of a real application."""
 
     async def collect(store: Store) -> set[str]:
-        server = make_server(make_monitor(store, Settings(port=0)), "key" * 12)
+        server = make_server(make_monitor(store, Settings(data=str(tmp_path / "data"), port=0)), "key" * 12)
         application = server._tornado
         found = set(walk(application.default_router)) | set(walk(application.wildcard_router))
         server.stop()

@@ -155,6 +155,71 @@ def test_unknown_keys_are_kept(each_server: Server, host: tuple[str, str]) -> No
     assert each_server.host(name)["samples"]["fast"]["payload"]["weather"] == {"sun": [1, None]}
 
 
+def with_payload(payload: str) -> bytes:
+    return f'{{"samples": [{{"tier": "fast", "collected_at": "{now()}", "payload": {payload}}}]}}'.encode()
+
+
+def with_guests(count: int) -> str:
+    return f'{{"vms_runtime": {{"vms": [{",".join(["{}"] * count)}]}}}}'.replace("{}", '{"vmid":1}')
+
+
+@pytest.mark.parametrize(
+    ("payload", "status"),
+    [
+        ('{"host": {"load1": NaN}}', 400),
+        ('{"host": {"load1": 1e999}}', 422),
+        ('{"x": "\\ud800"}', 400),
+        ('{"x": ' + "[" * 20_000 + "]" * 20_000 + "}", 400),
+        ('{"vms_runtime": {"vms": [{"vmid": 1' + "0" * 5_000 + "}]}}", 422),
+        (with_guests(1_000_000), 413),
+        (with_guests(500_000), 422),
+    ],
+    ids=["NaN", "infinite", "surrogate", "deep", "huge number", "a million guests", "half a million guests"],
+)
+@pytest.mark.parametrize("is_packed", [False, True])
+def test_what_is_beyond_all_bounds_is_refused_and_nothing_of_it_is_stored(
+    each_server: Server, host: tuple[str, str], payload: str, status: int, is_packed: bool
+) -> None:
+    name, token = host
+    body, headers = with_payload(payload), {}
+    if is_packed:
+        body, headers = gzip.compress(body), {"Content-Encoding": "gzip"}
+    answer = each_server.post(token, body, headers=headers)
+    assert answer.status_code == status
+    assert len(error_of(answer)) < 300
+    assert each_server.host(name)["samples"] == {}
+    assert each_server.host(name)["status"] == "offline"
+
+
+def test_what_is_kept_of_unknown_keys_can_be_shown(each_server: Server, host: tuple[str, str]) -> None:
+    name, token = host
+    odd = '{"x": 1e999, "deep": ' + "[" * 200 + "]" * 200 + ', "smart": {"error": "<b>no smartctl</b>"}}'
+    assert each_server.post(token, with_payload(odd)).json() == {"stored": 1, "duplicates": 0}
+    collection = next(one for one in each_server.host(name)["findings"] if one["rule"] == "collection")
+    assert (collection["verdict"], collection["message"]) == ("warning", "smart: <b>no smartctl</b>")
+    assert each_server.log_in().get(f"{each_server.url}/hosts/{name}", timeout=30).ok
+
+
+def test_two_hosts_whose_nodes_are_both_called_pve_do_not_mix(each_server: Server) -> None:
+    runtime = {"vms": [a_guest(vmid=100, name=unique("twin"))]}
+    stem = runtime["vms"][0]["name"]
+    names = [unique(), unique()]
+    for number, name in enumerate(names):
+        token = each_server.add_host(name)
+        details = {"vms": [{"vmid": 100, "type": "qemu", "ips": [f"192.0.2.{number}"]}]}
+        fast = a_wire_sample(collected_at=now(), payload=a_fast_payload(vms_runtime=runtime))
+        medium = a_wire_sample("medium", collected_at=now(), payload=a_medium_payload(vms_detail=details))
+        slow = a_wire_sample("slow", collected_at=now(), payload={"system_info": {"node": "pve", "cluster": "lab"}})
+        assert each_server.post(token, a_message(fast, medium, slow)).ok
+    rows = each_server.ask("GET", "/api/guests", params={"q": stem}).json()["guests"]
+    assert sorted((row["host"], row["ips"][0]) for row in rows) == sorted(
+        (name, f"192.0.2.{number}") for number, name in enumerate(names)
+    )
+    each_server.ask("DELETE", f"/api/hosts/{names[0]}")
+    rows = each_server.ask("GET", "/api/guests", params={"q": stem}).json()["guests"]
+    assert [row["host"] for row in rows] == [names[1]]
+
+
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe", b'{"samples": NaN}', b"[" * 100_000])
 def test_what_cannot_be_read_is_400(each_server: Server, host: tuple[str, str], body: bytes) -> None:
     answer = each_server.post(host[1], body)

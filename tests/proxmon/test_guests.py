@@ -25,6 +25,12 @@ def with_guests(*guests: dict, ips: dict[int, list[str]] | None = None, host_id:
     return judged(a_snapshot(fast, medium, host=a_host(id=host_id, name=f"pve-{host_id:02d}")))
 
 
+def with_details(guests: list[dict], *details: dict) -> JudgedHost:
+    fast = a_sample(payload=a_fast_payload(vms_runtime={"vms": guests}))
+    medium = a_sample(tier="medium", payload=a_medium_payload(vms_detail={"vms": list(details)}))
+    return judged(a_snapshot(fast, medium))
+
+
 def test_a_guest_has_the_run_state_of_one_tier_and_the_addresses_of_another() -> None:
     (guest,) = list_guests(with_guests(a_guest(), ips={100: ["10.0.0.17"]}))
     assert (guest.name, guest.run_state, guest.ips) == ("web-01", "running", ("10.0.0.17",))
@@ -62,6 +68,25 @@ def test_name_vmid_and_address_are_found_in_part_and_in_any_case(query: str) -> 
 def test_the_same_vmid_on_two_hosts_is_two_guests() -> None:
     found = search_guests([with_guests(a_guest()), with_guests(a_guest(), host_id=2)], "web")
     assert [(guest.host, guest.vmid) for guest in found] == [("pve-01", 100), ("pve-02", 100)]
+
+
+@pytest.mark.parametrize(("runtime", "detail"), [("qemu", None), (None, "qemu"), (None, None), ("lxc", None)])
+def test_addresses_are_found_by_the_vmid_alone_where_a_type_is_missing(runtime: str | None, detail: str | None) -> None:
+    (guest,) = list_guests(with_details([a_guest(type=runtime)], {"vmid": 100, "type": detail, "ips": ["10.0.0.17"]}))
+    assert (guest.ips, guest.type) == (("10.0.0.17",), runtime or detail or "")
+
+
+def test_a_vmid_that_two_guests_have_is_not_enough() -> None:
+    both = [a_guest(type="qemu"), a_guest(type="lxc")]
+    assert [guest.ips for guest in list_guests(with_details(both, {"vmid": 100, "ips": ["10.0.0.17"]}))] == [None, None]
+    typed = ({"vmid": 100, "ips": ["10.0.0.1"]}, {"vmid": 100, "type": "qemu", "ips": ["10.0.0.2"]})
+    (guest,) = list_guests(with_details([a_guest()], *typed))
+    assert guest.ips == ("10.0.0.2",)
+
+
+def test_a_type_that_differs_is_another_guest() -> None:
+    (guest,) = list_guests(with_details([a_guest(type="lxc")], {"vmid": 100, "type": "qemu", "ips": ["10.0.0.17"]}))
+    assert guest.ips is None
 
 
 def test_what_does_not_match_is_not_found() -> None:

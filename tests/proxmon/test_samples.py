@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import reduce
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxmon.errors import ProxmonError, SampleError, UnreadableError
+from proxmon.errors import ProxmonError, SampleError, TooLargeError, UnreadableError
 from proxmon.payload import FastPayload, Tier
 from proxmon.samples import Sample, parse_time, read_message
-from tests.builders import NOW, a_message, a_wire_sample, iso
+from tests.builders import NOW, PAYLOADS, a_dataset, a_message, a_pool, a_wire_sample, iso
 
 SECOND = timedelta(seconds=1)
 
@@ -78,10 +80,113 @@ def test_intervals_come_from_the_message_and_have_defaults() -> None:
     assert [one.interval_seconds for one in (fast, medium, slow)] == [5, 300, 60]
 
 
+def keys_of(value: Any, *above: str | int) -> Iterator[tuple[str | int, ...]]:
+    """Give the path to every key of a payload but those that name a thing."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, below in items:
+        if isinstance(key, str) and key not in ("name", "vmid"):
+            yield (*above, key)
+        yield from keys_of(below, *above, key)
+
+
+def a_full_payload(tier: Tier) -> dict[str, Any]:
+    """Return a payload with every list that the contract names."""
+    payload = PAYLOADS[tier]()
+    if tier is Tier.FAST:
+        return payload | {"zfs_pools": {"pools": [a_pool(rebuilds=[{"state": "scanning"}])]}}
+    if tier is Tier.MEDIUM:
+        return payload | {"zfs_datasets": {"datasets": [a_dataset()], "unknown_pools": []}}
+    return payload
+
+
+@pytest.mark.parametrize("tier", Tier)
+def test_null_stands_for_unknown_in_every_optional_key(tier: Tier) -> None:
+    for path in keys_of(a_full_payload(tier)):
+        payload: Any = a_full_payload(tier)
+        place = reduce(lambda value, key: value[key], path[:-1], payload)
+        place[path[-1]] = None
+        assert read(a_wire_sample(tier.value, payload=payload)), path
+
+
+def test_null_stands_for_unknown_in_the_message() -> None:
+    changes = {"agent_version": None, "interval_s": None, "intervals_s": {"fast": None}, "sent_at": None}
+    (sample,) = read(**changes)
+    assert (sample.interval_seconds, sample.agent_version) == (10, "")
+
+
+MANY_GUESTS, MANY_POOLS = ",".join(['{"vmid": 1}'] * 10_001), ",".join(['{"name": "a"}'] * 1_001)
+DEEP, DEEP_TREE = "[" * 5_000 + "]" * 5_000, '[{"name":"b","children":' * 999 + "[]" + "}]" * 999
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        '{"host": {"load1": NaN}}',
+        '{"host": {"load1": -Infinity}}',
+        '{"host": {"load1": 1e999}}',
+        '{"host": {"load1": 1' + "0" * 5_000 + "}}",
+        '{"host": {"load1": "\\ud800"}}',
+        '{"x": "\\udc00"}',
+        '{"zfs_pools": {"pools": [{"name": "\\ud800"}]}}',
+        '{"zfs_pools": {"pools": [{"name": "a", "capacity_percent": -1}]}}',
+        '{"zfs_pools": {"pools": [{"name": "a", "redundancy_left": 9223372036854775808}]}}',
+        '{"zfs_pools": {"pools": [{"name": "a", "size_bytes": 1e300}]}}',
+        f'{{"vms_runtime": {{"vms": [{MANY_GUESTS}]}}}}',
+        f'{{"zfs_pools": {{"pools": [{MANY_POOLS}]}}}}',
+        f'{{"x": {DEEP}}}',
+        f'{{"zfs_pools": {{"pools": [{{"name": "a", "vdevs": {DEEP_TREE}}}]}}}}',
+        '{"x": 1, }',
+        "[]",
+        "null",
+        '"fast"',
+    ],
+)
+def test_values_beyond_all_bounds_are_refused(payload: str) -> None:
+    body = f'{{"samples":[{{"tier":"fast","collected_at":"2026-11-22T20:00:00Z","payload":{payload}}}]}}'
+    with pytest.raises((SampleError, UnreadableError)):
+        read_message(body.encode(), 1, NOW)
+
+
+def test_of_a_key_that_stands_twice_the_last_counts() -> None:
+    body = (
+        b'{"samples":[{"tier":"fast","collected_at":"2026-11-22T20:00:00Z","payload":{"host":{"load1":1,"load1":2}}}]}'
+    )
+    (sample,) = read_message(body, 1, NOW)
+    assert isinstance(sample.payload, FastPayload)
+    assert sample.payload.host is not None
+    assert sample.payload.host.load1 == 2
+
+
+def test_too_many_samples_in_one_message_are_refused() -> None:
+    with pytest.raises(TooLargeError, match="10000"):
+        read(*[a_wire_sample("slow", payload={})] * 10_001)
+
+
+@pytest.mark.parametrize(
+    "moment", ["1969-12-31T23:59:59Z", "1999-12-31T23:59:59Z", "2100-01-02", "9999-12-31T23:59:59Z", ""]
+)
+def test_a_moment_outside_of_all_clocks_is_refused_and_named(moment: str) -> None:
+    with pytest.raises(SampleError, match=r"samples\[0\]\.collected_at"):
+        read(a_wire_sample(collected_at=moment))
+
+
+def test_sections_that_we_do_not_know_are_read_only_as_far_as_they_failed() -> None:
+    sections = {"smart": {"error": "no smartctl"}, "ups": {"incomplete": "no load"}, "weather": {"sun": True}}
+    (sample,) = read(a_wire_sample("slow", payload=sections | {"host": {"error": "of another tier"}}))
+    assert {name: (one.error, one.incomplete) for name, one in sample.other_sections.items()} == {
+        "smart": ("no smartctl", None),
+        "ups": (None, "no load"),
+        "host": ("of another tier", None),
+    }
+
+
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
         ({"interval_s": 0}, "interval_s"),
+        ({"interval_s": -5}, "interval_s"),
+        ({"interval_s": 1e18}, "interval_s"),
+        ({"intervals_s": {"fast": 10**400}}, "intervals_s"),
         ({"interval_s": "10"}, "interval_s"),
         ({"intervals_s": {"medium": -1}}, "intervals_s.medium"),
         ({"sent_at": "now"}, "sent_at"),

@@ -54,6 +54,10 @@ def with_system(**changes: Any) -> HostSnapshot:
     return a_snapshot(a_sample(), a_sample(tier="slow", payload={"system_info": system}))
 
 
+def ctime(moment: Any) -> str:
+    return moment.strftime("%a %b %e %H:%M:%S %Y")
+
+
 def test_a_healthy_host_is_ok_and_every_rule_has_a_finding() -> None:
     status = judge(a_snapshot())
     assert status.status is Status.OK
@@ -158,8 +162,9 @@ def test_one_bad_pool_among_good_ones_is_named() -> None:
     assert [detail.verdict for detail in found.details] == [Verdict.OK, Verdict.CRITICAL, Verdict.CRITICAL]
 
 
-def test_a_pool_without_health_is_unknown() -> None:
-    assert finding(with_pool(health=None), "zpool_health").verdict is Verdict.UNKNOWN
+@pytest.mark.parametrize("health", [None, ""])
+def test_a_pool_without_health_is_unknown(health: str | None) -> None:
+    assert finding(with_pool(health=health), "zpool_health").verdict is Verdict.UNKNOWN
 
 
 def test_a_host_that_says_it_has_no_pools_passes() -> None:
@@ -192,6 +197,23 @@ def test_capacity_is_worked_out_from_sizes_where_it_was_not_sent() -> None:
     assert finding(with_pool(capacity_percent=None, size_bytes=None), "zpool_capacity").verdict is Verdict.UNKNOWN
 
 
+@pytest.mark.parametrize(
+    ("alloc", "expected", "words"),
+    [
+        (7_999, Verdict.OK, "79.99 % full"),
+        (8_000, Verdict.WARNING, "80 % full"),
+        (9_000, Verdict.WARNING, "90 % full"),
+        (9_004, Verdict.CRITICAL, "90.04 % full"),
+        (9_123, Verdict.CRITICAL, "91.2 % full"),
+    ],
+)
+def test_a_capacity_from_sizes_is_judged_as_it_is_and_shown_so_that_one_sees_why(
+    alloc: int, expected: Verdict, words: str
+) -> None:
+    found = finding(with_pool(capacity_percent=None, size_bytes=10_000, alloc_bytes=alloc), "zpool_capacity")
+    assert (found.verdict, found.message) == (expected, f"rpool is {words}")
+
+
 def test_capacity_thresholds_come_from_the_settings() -> None:
     changed = {"capacity_warning_percent": 50.0, "capacity_critical_percent": 60.0}
     assert finding(with_pool(capacity_percent=55), "zpool_capacity", **changed).verdict is Verdict.WARNING
@@ -209,7 +231,11 @@ def test_capacity_thresholds_come_from_the_settings() -> None:
         {"scan": {"function": "scrub", "state": "finished", "errors": 2}},
         {"vdevs": [a_mirror(children=[a_disk(read_errors=1)])], "error_count": None},
         {"vdevs": [a_mirror(children=[a_disk(write_errors=1)])]},
+        {"vdevs": [a_mirror(checksum_errors=4)]},
         {"vdevs": [a_mirror(checksum_errors=4, children=[])]},
+        {"scan": {"function": "scrub", "state": "scanning", "errors": 2}},
+        {"rebuilds": [{"function": "resilver", "state": "finished", "errors": 1}]},
+        {"data_error_count": 3, "error_count": None, "vdevs": None},
     ],
 )
 def test_errors_of_any_kind_are_a_warning(changes: dict[str, Any]) -> None:
@@ -223,11 +249,57 @@ def test_no_errors_pass_and_no_counts_are_unknown() -> None:
     assert finding(silent, "zpool_errors").verdict is Verdict.UNKNOWN
 
 
+@pytest.mark.parametrize(
+    ("changes", "missing"),
+    [
+        ({"error_count": None, "vdevs": None}, "device errors"),
+        ({"error_count": None, "vdevs": []}, "device errors"),
+        ({"error_count": None, "vdevs": [a_mirror(children=[a_disk(checksum_errors=None)])]}, "device errors"),
+        ({"data_error_count": None}, "data errors"),
+        ({"scan": {"function": "scrub", "state": "finished"}}, "errors in the last scrub"),
+        ({"rebuilds": [{"function": "resilver", "state": "finished"}]}, "errors in the last resilver"),
+        ({"scan": {}}, "errors in the last scan"),
+    ],
+)
+def test_errors_that_were_not_counted_are_unknown_and_named(changes: dict[str, Any], missing: str) -> None:
+    found = finding(with_pool(**changes), "zpool_errors")
+    assert found.verdict is Verdict.UNKNOWN
+    assert found.message == f"rpool: the agent did not send its {missing}."
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"error_count": None},
+        {"vdevs": None},
+        {"scan": None},
+        {"scan": {"function": "scrub", "state": "scanning"}},
+        {"scan": {"function": "scrub", "state": "canceled"}},
+        {"error_count": None, "vdevs": [a_mirror(), {"name": "sdz", "class": "spare", "state": "AVAIL"}]},
+    ],
+)
+def test_what_counts_no_errors_of_its_own_does_not_make_them_unknown(changes: dict[str, Any]) -> None:
+    assert finding(with_pool(**changes), "zpool_errors").verdict is Verdict.OK
+
+
+@pytest.mark.parametrize(
+    ("scan", "words"),
+    [
+        ({"function": "scrub", "state": "finished", "errors": 1}, "1 error in the last scrub"),
+        ({"function": "resilver", "state": "finished", "errors": 2}, "2 errors in the last resilver"),
+        ({"function": "resilver", "state": "scanning", "errors": 2}, "2 errors in the running resilver"),
+        ({"function": "scrub", "state": "canceled", "errors": 2}, "2 errors in the canceled scrub"),
+    ],
+)
+def test_the_errors_of_a_scan_are_called_what_they_are(scan: dict[str, Any], words: str) -> None:
+    assert finding(with_pool(scan=scan), "zpool_errors").message == f"rpool has {words}"
+
+
 # scrub_age
 
 
 @pytest.mark.parametrize(("age", "expected"), [(35 * DAY, Verdict.OK), (35 * DAY + SECOND, Verdict.WARNING)])
-@pytest.mark.parametrize("form", [iso, lambda moment: moment.strftime("%a %b %e %H:%M:%S %Y")])
+@pytest.mark.parametrize("form", [iso, ctime])
 def test_a_scrub_older_than_35_days_is_a_warning(age: timedelta, expected: Verdict, form: Any) -> None:
     assert finding(with_pool(last_scrub_end=form(NOW - age)), "scrub_age").verdict is expected
 
@@ -260,6 +332,33 @@ def test_the_server_keeps_the_date_of_a_scrub_that_a_resilver_hides() -> None:
     assert finding(known, "scrub_age", NOW + SECOND).value == pytest.approx(10, abs=0.01)
 
 
+@pytest.mark.parametrize(
+    ("ahead", "form", "expected"),
+    [
+        (60 * SECOND, iso, Verdict.OK),
+        (61 * SECOND, iso, Verdict.UNKNOWN),
+        (400 * DAY, iso, Verdict.UNKNOWN),
+        (14 * 3600 * SECOND, ctime, Verdict.OK),  # a host far in the east says so
+        (15 * 3600 * SECOND, ctime, Verdict.UNKNOWN),
+    ],
+)
+def test_a_scrub_that_is_dated_in_the_future_is_unknown(ahead: timedelta, form: Any, expected: Verdict) -> None:
+    host = with_pool(last_scrub_end=form(NOW + ahead))
+    found = finding(host, "scrub_age")
+    assert found.verdict is expected
+    assert ("in the future" in found.message) == (expected is Verdict.UNKNOWN)
+    assert finding(host, "scrub_age", NOW + ahead).verdict is not Verdict.WARNING
+
+
+def test_a_date_in_the_future_is_not_kept_when_a_resilver_hides_it() -> None:
+    wrong = with_pool(last_scrub_end=iso(NOW + 100 * DAY))
+    right = a_fast_payload(zfs_pools={"pools": [a_pool(last_scrub_end=iso(NOW - 3 * DAY))]})
+    hidden = a_fast_payload(zfs_pools={"pools": [a_pool(last_scrub_end=None, scan=None)]})
+    samples = [a_sample(payload=one, collected_at=NOW + n * SECOND) for n, one in enumerate((right, hidden), 1)]
+    found = finding(wrong.with_samples(samples, NOW + 2 * SECOND), "scrub_age", NOW + 2 * SECOND)
+    assert found.value == pytest.approx(3, abs=0.01)
+
+
 def test_a_scrub_date_that_cannot_be_read_is_unknown_and_shown() -> None:
     found = finding(with_pool(last_scrub_end="soon", scan=None), "scrub_age")
     assert found.verdict is Verdict.UNKNOWN
@@ -280,6 +379,36 @@ def test_a_dataset_without_snapshots_passes_and_one_that_says_nothing_is_unknown
     assert finding(none, "snapshot_age").verdict is Verdict.OK
     silent = with_dataset(snapshot_count=None, oldest_snapshot_unix=None)
     assert finding(silent, "snapshot_age").verdict is Verdict.UNKNOWN
+
+
+@pytest.mark.parametrize(("ahead", "expected"), [(60, Verdict.OK), (61, Verdict.UNKNOWN)])
+def test_a_snapshot_that_is_dated_in_the_future_is_unknown(ahead: int, expected: Verdict) -> None:
+    host = with_dataset(oldest_snapshot_unix=NOW.timestamp() + ahead)
+    found = finding(host, "snapshot_age")
+    assert found.verdict is expected
+    assert ("in the future" in found.message) == (expected is Verdict.UNKNOWN)
+    assert finding(host, "snapshot_age", NOW + SECOND).verdict is Verdict.OK
+
+
+def test_the_dataset_with_the_oldest_snapshot_is_named_and_every_one_has_its_detail() -> None:
+    ages = {"a": 3, "b": 31, "c": 44, "d": None}
+    datasets = [
+        a_dataset(name=name, oldest_snapshot_unix=age and (NOW - age * DAY).timestamp()) for name, age in ages.items()
+    ]
+    payload = a_medium_payload(zfs_datasets={"datasets": datasets})
+    found = finding(a_snapshot(a_sample(), a_sample(tier="medium", payload=payload)), "snapshot_age")
+    assert (found.subject, found.value) == ("c", 44)
+    assert found.message == "c: its oldest snapshot is 44 d old (and 1 more)"
+    verdicts = [Verdict.OK, Verdict.WARNING, Verdict.WARNING, Verdict.UNKNOWN]
+    assert [(detail.subject, detail.verdict) for detail in found.details] == list(zip("abcd", verdicts, strict=True))
+    assert len(found.details) == 4
+
+
+def test_a_snapshot_that_becomes_too_old_is_judged_again_in_time() -> None:
+    due = NOW + 5 * SECOND
+    host = with_dataset(oldest_snapshot_unix=(due - 30 * DAY).timestamp())
+    assert judge(host).valid_until == due
+    assert finding(host, "snapshot_age", due + timedelta(milliseconds=1)).verdict is Verdict.WARNING
 
 
 def test_datasets_of_a_pool_that_cannot_be_listed_are_unknown() -> None:
@@ -308,9 +437,25 @@ def test_a_failed_section_is_a_warning_shown_as_it_came_and_its_rules_are_unknow
         assert "zpool: timed out" in finding(host, rule).message
 
 
-def test_a_failed_section_that_no_rule_reads_is_a_warning_too() -> None:
-    host = a_snapshot(a_sample(payload=a_fast_payload(storage={"error": "pvesm: timed out"})))
+@pytest.mark.parametrize("name", ["storage", "agent", "smart", "zfs_pools_detail", "zfs_datasets"])
+def test_a_failed_section_that_no_rule_reads_is_a_warning_too(name: str) -> None:
+    host = a_snapshot(a_sample(payload=a_fast_payload(**{name: {"error": "timed out"}})))
     assert judge(host).status is Status.WARNING
+    assert finding(host, "collection").message == f"{name}: timed out"
+
+
+@pytest.mark.parametrize("section", [{"error": None}, {"error": 3}, {"errors": "x"}, ["error"], "error", None])
+def test_an_unknown_section_without_an_error_in_words_is_no_failure(section: Any) -> None:
+    host = a_snapshot(a_sample(payload=a_fast_payload(smart=section)))
+    assert finding(host, "collection").verdict is Verdict.OK
+
+
+def test_an_error_without_words_and_one_of_too_many_are_shown_within_bounds() -> None:
+    silent = a_snapshot(a_sample(payload=a_fast_payload(zfs_pools={"error": ""})))
+    assert finding(silent, "collection").message == "zfs_pools: the agent did not say why"
+    assert finding(silent, "zpool_health").message == "The agent could not collect zfs_pools: the agent did not say why"
+    long = a_snapshot(a_sample(payload=a_fast_payload(zfs_pools={"error": "x" * 1_000_000})))
+    assert all(len(one.message) < 1_100 for one in judge(long).findings)
 
 
 def test_a_tier_three_intervals_late_is_a_warning_while_the_host_is_online() -> None:

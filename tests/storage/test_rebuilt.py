@@ -33,7 +33,7 @@ PAYLOADS: dict[str, dict[str, Any]] = {
                         a_disk(name="nvme0", read_errors=3, **{"class": "log"}),
                     ],
                 ),
-                a_pool(vdevs=[]),
+                a_pool(vdevs=None),
             ]
         }
     ),
@@ -43,6 +43,8 @@ PAYLOADS: dict[str, dict[str, Any]] = {
         }
     ),
     "a section that failed": a_fast_payload(zfs_pools={"error": "zpool: command not found"}),
+    "a section that we do not know and that failed": a_fast_payload(smart={"error": "smartctl: not found"}),
+    "a tree that is not known": a_fast_payload(zfs_pools={"pools": [a_pool(vdevs=None, rebuilds=None)]}),
     "a section that is incomplete": a_fast_payload(
         zfs_pools={"pools": [a_pool(capacity_percent=95)], "incomplete": "no tree"}
     ),
