@@ -35,6 +35,7 @@ class Access(StrEnum):
     ADMIN = "an administrator's token or a session"
     SESSION = "a session"
     SOCKET = "a session, as a websocket"
+    LINK = "whoever holds a link that we signed"
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,15 @@ TABLE: dict[str, tuple[Use, ...]] = {
     "/api/hosts/([^/]+)/rotate$": (Use(Access.ADMIN, "/api/hosts/nobody/rotate", "POST", b""),),
     "/api/guests$": (Use(Access.READER, "/api/guests?q=x"),),
     "/api/alerts$": (Use(Access.READER, "/api/alerts"),),
+    r"/api/alerts/(\d+)/acknowledgement$": (
+        Use(Access.ADMIN, "/api/alerts/99999999/acknowledgement", "POST", b"{}"),
+        Use(Access.ADMIN, "/api/alerts/99999999/acknowledgement", "DELETE"),
+    ),
+    "/api/silences$": (
+        Use(Access.READER, "/api/silences"),
+        Use(Access.ADMIN, "/api/silences", "POST", b'{"no": "silence"}'),
+    ),
+    r"/api/silences/(\d+)$": (Use(Access.ADMIN, "/api/silences/99999999", "DELETE"),),
     "/api/events$": (Use(Access.READER, "/api/events"),),
     "/api/query$": (Use(Access.READER, "/api/query", "POST", b'{"sql": "SELECT 1"}'),),
     "/api/tokens$": (
@@ -77,6 +87,7 @@ TABLE: dict[str, tuple[Use, ...]] = {
     r"/agent/install\.sh$": (Use(Access.EVERYBODY, "/agent/install.sh"),),
     "/api/.*$": (Use(Access.EVERYBODY, "/api/nothing"),),
     "/agent/.*$": (Use(Access.EVERYBODY, "/agent/nothing"),),
+    "/acknowledge/([A-Za-z0-9._-]{1,200})$": (Use(Access.LINK, "/acknowledge/forged"),),
     "/login$": (Use(Access.EVERYBODY, "/login"),),
     "/logout$": (Use(Access.EVERYBODY, "/logout"),),
     "/assets/(.*)$": (Use(Access.EVERYBODY, "/assets/login.css"),),
@@ -99,6 +110,7 @@ TABLE: dict[str, tuple[Use, ...]] = {
 for name, example in (
     ("/hosts/(?P<name>[^/]+)", "/hosts/pve-routes"),
     ("/vms", "/vms"),
+    ("/alerts", "/alerts"),
     ("/admin/hosts", "/admin/hosts"),
 ):
     TABLE |= {
@@ -116,12 +128,14 @@ ALLOWED = {
     Access.ADMIN: ("admin", "session"),
     Access.SESSION: ("session",),
     Access.SOCKET: ("session",),
+    Access.LINK: (),
 }
 REFUSALS = {
     Access.HOST: (401,),
     Access.READER: (401,),
     Access.ADMIN: (401, 403),
     Access.SESSION: (302, 401, 403),
+    Access.LINK: (401,),
 }
 
 
