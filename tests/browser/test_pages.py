@@ -75,6 +75,7 @@ def test_a_wrong_password_is_said_and_asked_again(open_page: OpenPage) -> None:
 
 def test_signing_out_ends_the_session(open_page: OpenPage, server: Server) -> None:
     page = open_page("/")
+    expect(page.locator("html")).to_have_attribute("data-link", "live")
     page.get_by_role("button", name="Sign out").first.click()
     expect(page).to_have_url(re.compile("/login"))
     page.goto(server.url + "/vms")
