@@ -8,7 +8,7 @@ say so with each message (``interval_s``), and the rules wait accordingly.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -16,13 +16,14 @@ from typing import Protocol
 
 import msgspec
 
+from proxmon.alerts.replay import Message
 from proxmon.config import Settings
 from proxmon.context import Monitor
 from proxmon.demo.names import host_name
 from proxmon.demo.scenario import Scenario
 from proxmon.payload import Tier
 from proxmon.runtime import Store, make_monitor
-from proxmon.samples import Appended, Sample, read_message
+from proxmon.samples import Appended, read_message
 
 DAY = timedelta(days=1)
 TICK = timedelta(seconds=1)  # how often a live server lets time pass
@@ -43,15 +44,6 @@ class PastStore(Store, Protocol):
 
     def keep_up(self, at: datetime) -> None:
         """Bring the rollups up to a moment, and delete what is then too old."""
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """What one host sent at one moment."""
-
-    at: datetime
-    host_id: int
-    samples: list[Sample]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +88,8 @@ async def _write(writer: _Writer, scenario: Scenario, hosts: int) -> dict[str, s
     """Write the past from the writer's moment on; return the hosts' tokens by name."""
     monitor, starts_at = writer.monitor, writer.clock.now
     tokens = {name: (await monitor.hosts.add(name)).token for name in map(host_name, range(hosts))}
-    for chunk in _chunks(_messages(monitor, scenario, hosts, starts_at)):
+    ids = [_host_id(monitor, name) for name in tokens]
+    for chunk in _chunks(past_messages(scenario, ids, starts_at)):
         await writer.write(chunk)
     await writer.finish(scenario.begins_at)
     return tokens
@@ -106,16 +99,16 @@ def _chunks(messages: Iterator[Message]) -> Iterator[list[Message]]:
     """Give messages in groups that the store takes in one transaction, none of which spans midnight."""
     chunk: list[Message] = []
     for message in messages:
-        if chunk and (len(chunk) >= CHUNK_MESSAGES or message.at.date() != chunk[0].at.date()):
+        if chunk and (len(chunk) >= CHUNK_MESSAGES or message.received_at.date() != chunk[0].received_at.date()):
             yield chunk
             chunk = []
         chunk.append(message)
     yield chunk
 
 
-def _messages(monitor: Monitor, scenario: Scenario, hosts: int, starts_at: datetime) -> Iterator[Message]:
-    """Give what all hosts sent, in the order of time."""
-    ids = [_host_id(monitor, host_name(index)) for index in range(hosts)]
+def past_messages(scenario: Scenario, ids: Sequence[int], starts_at: datetime) -> Iterator[Message]:
+    """Give what the demo's hosts, whose ids these are, sent until it began, in the order of time."""
+    hosts = len(ids)
     due = {(index, tier): starts_at for index in range(hosts) for tier in Tier}
     at = starts_at
     while at < scenario.begins_at:
@@ -128,7 +121,7 @@ def _messages(monitor: Monitor, scenario: Scenario, hosts: int, starts_at: datet
                 tiers = [tier for tier in Tier if due[index, tier] <= at]
                 due |= {(index, tier): at + timedelta(seconds=intervals[tier]) for tier in tiers}
                 body = msgspec.json.encode(scenario.message(index, moment, tiers, intervals))
-                yield Message(moment, ids[index], read_message(body, ids[index], moment))
+                yield Message(ids[index], moment, read_message(body, ids[index], moment))
         at += timedelta(seconds=intervals[Tier.FAST])
 
 
@@ -157,9 +150,9 @@ class _Writer:
 
     async def write(self, chunk: list[Message]) -> None:
         """Store a chunk, and judge the one before."""
-        is_new_day = bool(self.stored) and chunk[0].at.date() != self.stored[-1][0][-1].at.date()
+        is_new_day = bool(self.stored) and chunk[0].received_at.date() != self.stored[-1][0][-1].received_at.date()
         if is_new_day:
-            await self.settle(chunk[0].at)
+            await self.settle(chunk[0].received_at)
         samples = [sample for message in chunk for sample in message.samples]
         self.stored.append((chunk, self.store.append(samples, lambda: None)))
         if len(self.stored) > 1:
@@ -179,8 +172,8 @@ class _Writer:
     async def _judge(self, chunk: list[Message], stored: Future[Appended]) -> None:
         await asyncio.wrap_future(stored)
         for message in chunk:
-            await self._pass(message.at)
-            self.monitor.board.accept(message.host_id, message.samples, message.at)
+            await self._pass(message.received_at)
+            self.monitor.board.accept(message.host_id, message.samples, message.received_at)
             await self._hear()
 
     async def _pass(self, at: datetime) -> None:

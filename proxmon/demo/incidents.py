@@ -1,14 +1,17 @@
 """The planned incidents of the demo's past: what was wrong, on which host, from when to when.
 
-What the rules find in the history (proxmon/demo/history.py) is these incidents and nothing else.
+What the rules find in the history (proxmon/demo/history.py) is these incidents and nothing else, and the alerts tell
+of each exactly once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from proxmon.alerts.causes import cause_of
+from proxmon.alerts.policy import Policies
 from proxmon.demo.failures import PAST_FAILURE
 from proxmon.demo.names import host_name
 from proxmon.demo.noise import DAY_SECONDS
@@ -43,6 +46,25 @@ def planned_incidents(begins_at: datetime, hosts: int, days: float) -> list[Inci
             if ended_at is None or ended_at > starts_at:
                 found.append(Incident(name, host_name(index), rule, verdict, began_at, ended_at))
     return sorted(found, key=lambda one: (one.began_at, one.host, one.rule))
+
+
+def planned_alerts(incidents: Iterable[Incident], policies: Policies) -> list[list[Incident]]:
+    """List the alerts that incidents make, each with the incidents that it tells of, the oldest first.
+
+    Each makes one, but for those of one cause that touch on one host: a disk that fails and its degraded pool are one
+    alert. Rules that are only a light make none.
+    """
+    alerts: list[list[Incident]] = []
+    for one in incidents:
+        if policies.find(one.rule).is_on:
+            same = next((alert for alert in alerts if _is_continued(alert[-1], one)), None)
+            alerts.append([one]) if same is None else same.append(one)
+    return alerts
+
+
+def _is_continued(one: Incident, later: Incident) -> bool:
+    is_one_cause = (one.host, cause_of(one.rule)) == (later.host, cause_of(later.rule))
+    return is_one_cause and (one.ended_at is None or later.began_at <= one.ended_at)
 
 
 def _spans(index: int) -> Iterator[tuple[str, str, str, Span]]:

@@ -90,7 +90,7 @@ class Rounds:
 # offline: while the silent one is back, and until it counts as offline again, the agent of another is stopped.
 TROUBLES = {
     Role.SILENT: Rounds(period=300, first=190, last=450, past=Span(6, 6 - 4 / 24)),
-    Role.STUCK: Rounds(period=300, first=0, last=70, past=Span(15, 15 - 2 / 24)),
+    Role.STUCK: Rounds(period=300, first=0, last=70, past=Span(15, 14.75)),
     Role.ADRIFT: Rounds(period=300, first=240, last=296, past=Span(21, 21 - 20 / 24)),
 }
 
