@@ -17,6 +17,7 @@ from typing import Any
 from panel.auth import BasicAuthProvider, BasicLoginHandler
 from tornado.web import RequestHandler
 
+from dashboards.headers import FORM_POLICY
 from dashboards.login import login_page
 from proxmon.auth import is_password
 from proxmon.context import Monitor
@@ -31,10 +32,6 @@ USER = "owner"
 # Tells a browser that logged in once, so that a stranger's guesses do not hold up its owner; it opens nothing.
 BROWSER_COOKIE = "browser"
 BROWSER_DAYS = 365
-LOGIN_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; font-src 'self'; img-src 'self' data:; "
-    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-)
 # Argon2 takes tens of milliseconds and 64 MiB each; two at a time bound what a flood of logins can cost.
 _argon2 = ThreadPoolExecutor(2, thread_name_prefix="argon2")
 
@@ -94,10 +91,7 @@ class _SiteHandler(RequestHandler):
 
     def set_default_headers(self) -> None:
         self.set_header("Cache-Control", "no-store")
-        self.set_header("Content-Security-Policy", LOGIN_POLICY)
-        self.set_header("Referrer-Policy", "same-origin")
-        self.set_header("X-Content-Type-Options", "nosniff")
-        self.set_header("X-Frame-Options", "DENY")
+        self.set_header("Content-Security-Policy", FORM_POLICY)
 
     def check_xsrf_cookie(self) -> None:
         """Do nothing: every request that changes something is checked by its origin."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from tornado.web import RequestHandler
 
-from dashboards.auth import LOGIN_POLICY
+from dashboards.headers import FORM_POLICY
 from dashboards.shell import NAME
 from dashboards.static import asset_url
 from dashboards.templating import render
@@ -28,12 +28,10 @@ class AcknowledgeLinkHandler(RequestHandler):
         self.monitor = monitor
 
     def set_default_headers(self) -> None:
-        """Let nobody cache the page, frame it or learn its address."""
+        """Let nobody cache the page or learn its address."""
         self.set_header("Cache-Control", "no-store")
-        self.set_header("Content-Security-Policy", LOGIN_POLICY)
+        self.set_header("Content-Security-Policy", FORM_POLICY)
         self.set_header("Referrer-Policy", "no-referrer")
-        self.set_header("X-Content-Type-Options", "nosniff")
-        self.set_header("X-Frame-Options", "DENY")
 
     def check_xsrf_cookie(self) -> None:
         """Do nothing: who has the link has all that the request needs."""

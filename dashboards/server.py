@@ -16,6 +16,7 @@ from tornado.web import StaticFileHandler
 
 from dashboards import assets_directory
 from dashboards.auth import SessionAuth, list_login_routes
+from dashboards.headers import PAGE_POLICY, SafeHeaders
 from dashboards.links import list_link_routes
 from dashboards.pages import PAGES, page_function
 from proxmon.config import Settings
@@ -26,13 +27,6 @@ from proxmon.handlers.routes import list_routes
 
 log = logging.getLogger(__name__)
 
-# Everything comes from this server. Bokeh compiles templates with `new Function`, hence `unsafe-eval`; Panel loads a
-# component's module through a blob, hence `blob:`. 'self' also covers the websocket of the same host.
-PAGE_POLICY = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' blob:; object-src 'none'; "
-    "base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
-)
 PING_SECONDS = 20
 SIGNED_OUT_CODE = 4401
 ASSET_SECONDS = 365 * 86_400
@@ -47,11 +41,9 @@ class PageHandler(DocHandler):
         self.monitor = monitor
 
     def set_default_headers(self) -> None:
-        """Keep the page out of frames and other sites' reach."""
+        """Let the page run what is ours alone, and no browser show it after the session."""
+        self.set_header("Cache-Control", "no-store")
         self.set_header("Content-Security-Policy", PAGE_POLICY)
-        self.set_header("Referrer-Policy", "same-origin")
-        self.set_header("X-Content-Type-Options", "nosniff")
-        self.set_header("X-Frame-Options", "DENY")
 
     def get_login_url(self) -> str:
         """Return the login's path, the same for pages at any depth."""
@@ -197,6 +189,7 @@ def _add_routes(server: Server, monitor: Monitor) -> None:
     """Put our routes before those that Bokeh made for the same pages."""
     application = server._tornado
     root = application.prefix
+    application.add_transform(SafeHeaders)
     application.add_handlers(
         r".*",
         [

@@ -297,3 +297,20 @@ def test_a_session_that_was_there_before_the_login_is_not_taken_over(server: Ser
     )
     assert answer.status_code == 302
     assert answer.cookies["user"] != planted
+
+
+@pytest.mark.parametrize("kind", ["none", "session"])
+@pytest.mark.parametrize("path", [*sorted({use.path for use in USES if use.path}), "/nothing/here"])
+def test_no_answer_can_be_framed_sniffed_or_run_what_is_not_ours(
+    server: Server, credentials: dict[str, dict[str, str]], path: str, kind: str
+) -> None:
+    headers = {"Cookie": f"user={server.log_in().cookies.get('user')}"} if path == "/logout" else credentials[kind]
+    answer = requests.get(server.url + path, headers=headers, allow_redirects=False, timeout=30)
+    policy = answer.headers["Content-Security-Policy"]
+    assert "default-src" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe-eval" not in policy
+    assert answer.headers["X-Frame-Options"] == "DENY"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Referrer-Policy"] in ("same-origin", "no-referrer")
+    assert answer.headers["Server"] == "proxmon"
