@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import shutil
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from storage import Store
 
 BEGIN = datetime(2026, 11, 25, 14, 0, tzinfo=UTC)
 Verdicts = dict[str, Verdict]
+# A server on a past must not delete what is too old for today.
+KEEP_EVERYTHING = {one.metadata["env"]: "0" for one in fields(RetentionSettings)}
 
 
 @dataclass
@@ -60,6 +63,11 @@ class WrittenPast:
     def incidents(self) -> list[Incident]:
         """Return what was planned to be wrong."""
         return planned_incidents(BEGIN, self.hosts, self.days)
+
+    def copied_to(self, directory: Path) -> Path:
+        """Copy the data directory, for tests that write to it or run a server on it; returns where."""
+        shutil.copytree(self.directory, directory)
+        return directory
 
 
 def a_past(

@@ -11,8 +11,8 @@ from typing import Any
 
 from proxmon.client.frames import as_frame, as_table, convert, pd, read_batches
 from proxmon.client.sources import LocalSource, Parameters, ServerSource, Source
-from proxmon.config import read_settings
-from proxmon.errors import NotFoundError, TokenError
+from proxmon.config import Settings, read_settings
+from proxmon.errors import NotFoundError, QueryError, TokenError
 from proxmon.runtime import utc_now
 from proxmon.series import METRICS, SeriesKind
 
@@ -125,7 +125,28 @@ def connect(where: str | Path | None = None, token: str | None = None) -> Fleet:
         if not given:
             raise TokenError("Give an API token: make one with `proxmon tokens add NAME` on the server.")
         return Fleet(ServerSource(str(where), given))
-    return Fleet(LocalSource(read_settings(os.environ, data=str(where) if where is not None else None)))
+    return connect_locally(read_settings(os.environ, data=str(where) if where is not None else None))
+
+
+def connect_locally(settings: Settings) -> Fleet:
+    """Connect to the data directory of these settings, whether its server runs or not."""
+    return Fleet(LocalSource(settings))
+
+
+def read_span(since: str | None, until: str | None) -> tuple[datetime | None, datetime | None]:
+    """Return the bounds that a person wrote: moments, or for ``since`` also a span before ``until`` or now.
+
+    Raises:
+        QueryError: one of them is neither, or they are in the wrong order.
+    """
+    try:
+        end = as_moment(until)
+        begin = _start(since, end or utc_now()) if since else None
+    except ValueError as error:
+        raise QueryError("Write a moment as 2026-11-20T03:12Z, or a span as 24h or 7d.") from error
+    if begin and end and begin >= end:
+        raise QueryError("Let --since be before --until.")
+    return begin, end
 
 
 def as_moment(moment: Moment) -> datetime | None:
