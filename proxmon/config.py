@@ -28,6 +28,9 @@ class RuleSettings:
     offline_min_seconds: float = setting(
         30.0, "PROXMON_OFFLINE_MIN_SECONDS", "A host is never called offline before this many seconds of silence."
     )
+    offline_grace_seconds: float = setting(
+        120.0, "PROXMON_OFFLINE_GRACE_SECONDS", "After its own start the server waits this long for silent hosts."
+    )
     stale_intervals: float = setting(
         3.0, "PROXMON_STALE_INTERVALS", "A sample older than this many intervals of its tier judges nothing any more."
     )

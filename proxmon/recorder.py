@@ -14,7 +14,7 @@ from proxmon.events import Event, EventKind, Recorded
 from proxmon.facts import Facts, fact_events, read_facts
 from proxmon.findings import Status
 from proxmon.fleet import HostSnapshot
-from proxmon.rules.connection import silence_limit
+from proxmon.rules.connection import STANDSTILL, waits_until
 from proxmon.samples import Sample
 from proxmon.status import HostStatus, evaluate
 from proxmon.verdicts import verdict_events
@@ -23,8 +23,6 @@ from proxmon.verdicts import verdict_events
 RECENT_EVENTS = 500
 # A guest that is gone here and appears there within this time has moved.
 MOVE_SPAN = timedelta(minutes=10)
-# A tick this late says that the server itself stood still: what it did not hear in that time it could not hear.
-STANDSTILL = timedelta(seconds=10)
 MICROSECOND = timedelta(microseconds=1)
 
 Place = tuple[str | None, str, str]  # a cluster, a guest's type and vmid, its name
@@ -131,7 +129,7 @@ class Recorder:
         left = [at for at in (host.left_at, host.rotated_at) if at is not None and seen is not None and at >= seen]
         if not is_new or left:
             return None
-        return self.listening_since + timedelta(seconds=silence_limit(host, self._rules))
+        return waits_until(host, self._rules, self.listening_since)
 
 
 class Moves:

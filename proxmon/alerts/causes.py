@@ -10,6 +10,7 @@ from proxmon.alerts.model import Observation
 from proxmon.alerts.policy import Policies, Policy
 from proxmon.findings import SEVERITY, Detail, Finding, Verdict
 from proxmon.fleet import HostSnapshot
+from proxmon.rules import connection
 from proxmon.status import HostStatus
 
 Key = tuple[str, str]
@@ -102,13 +103,14 @@ def waits_until(snapshot: HostSnapshot, policies: Policies, started_at: datetime
     seen = snapshot.last_seen_at
     if seen is None:
         return NEVER
-    waits = [started_at + timedelta(seconds=policies.grace_seconds)]
+    waits: list[datetime] = []
     if snapshot.left_at is not None and snapshot.left_at >= seen:
         away = policies.away_seconds.get(snapshot.left_reason or "", 0.0)
         waits.append(snapshot.left_at + timedelta(seconds=away))
     if snapshot.rotated_at is not None and snapshot.rotated_at >= seen:
         waits.append(snapshot.rotated_at + timedelta(seconds=policies.arrival_seconds))
-    return max(waits)
+    # A goodbye was heard, so that it needs no patience of another kind.
+    return max(waits) if waits else connection.waits_until(snapshot, policies.settings, started_at)
 
 
 def _observations(finding: Finding, cause: str, policies: Policies) -> Iterator[Observation]:

@@ -17,14 +17,13 @@ from proxmon.board import Board, JudgedHost
 from proxmon.bus import Changes
 from proxmon.errors import NotFoundError, StoreUnavailableError
 from proxmon.fleet import HostSnapshot
+from proxmon.rules.connection import STANDSTILL
 from proxmon.status import HostStatus, evaluate
 
 log = logging.getLogger(__name__)
 
 # Past alerts of this time are in memory, so that a page has them at once; older ones are asked of the store.
 KEPT = timedelta(days=30)
-# A server that slept or was stopped for longer than this heard nothing: silence says nothing about the hosts.
-DEAF_SECONDS = 20.0
 
 
 class AlertStore(Protocol):
@@ -116,7 +115,7 @@ class AlertDesk:
     def tick(self) -> None:
         """Let time pass, and store what could not be stored before."""
         now = self._clock()
-        if (now - self._ticked_at).total_seconds() > DEAF_SECONDS:
+        if now - self._ticked_at > STANDSTILL:
             self._engine.restart(now)
         self._ticked_at = now
         self._take(self._engine.advance(now))

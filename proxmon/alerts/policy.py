@@ -41,13 +41,13 @@ FLAP_WINDOW = timedelta(minutes=5)
 class Policies:
     """How every rule alerts, and for how long a silent host is waited for.
 
-    ``grace_seconds``: after its own start the server calls no host lost before it had time to come back.
+    ``settings`` are the rules' own, which say for how long the server must have listened after its start.
     ``away_seconds``: how long a host may be away, by the reason of its goodbye.
     ``arrival_seconds``: how long an agent may take to use a new token.
     """
 
     rules: Mapping[str, Policy]
-    grace_seconds: float = 120.0
+    settings: RuleSettings = field(default_factory=RuleSettings)
     away_seconds: Mapping[str, float] = field(default_factory=lambda: {"reboot": 900.0, "upgrade": 300.0})
     arrival_seconds: float = 900.0
 
@@ -80,5 +80,6 @@ def default_policies(settings: RuleSettings) -> Policies:
             "pending_updates": Policy(Hold(2), Hold(1), is_on=False),
             "collection": Policy(Hold(3, 120.0), Hold(3, 60.0)),
             "clock_offset": Policy(Hold(3, 120.0), Hold(3, 120.0), clear_below=settings.clock_max_seconds * 0.8),
-        }
+        },
+        settings,
     )

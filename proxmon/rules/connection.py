@@ -13,6 +13,9 @@ from proxmon.rules.base import NO_REASON, Case, stale_at
 from proxmon.rules.words import listed, number, plural, shortened, span
 from proxmon.samples import DEFAULT_INTERVALS, Sample
 
+# A tick this late says that the server itself stood still: what it did not hear in that time it could not hear.
+STANDSTILL = timedelta(seconds=10)
+
 
 def judge_offline(case: Case) -> Finding:
     """Judge whether the host is connected, by the server's clock alone."""
@@ -37,6 +40,14 @@ def silence_limit(host: HostSnapshot, settings: RuleSettings) -> float:
     newest = host.samples.get(Tier.FAST) or host.newest_sample
     interval = newest.interval_seconds if newest and newest.tier is Tier.FAST else DEFAULT_INTERVALS[Tier.FAST]
     return max(settings.offline_intervals * interval, settings.offline_min_seconds)
+
+
+def waits_until(host: HostSnapshot, settings: RuleSettings, listening_since: datetime) -> datetime:
+    """Return up to when a silent host may still come back to a server that could not hear it before that moment."""
+    limit, seen = silence_limit(host, settings), host.last_seen_at
+    if seen is not None and seen >= listening_since:
+        return seen + timedelta(seconds=limit)
+    return listening_since + timedelta(seconds=max(limit, settings.offline_grace_seconds))
 
 
 def _why_offline(case: Case) -> str | None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
+
+import pytest
 
 from proxmon.alerts.desk import AlertDesk
 from proxmon.alerts.model import AlertEvent
@@ -14,7 +17,10 @@ from proxmon.board import Board
 from proxmon.bus import Bus, Changes
 from proxmon.config import RuleSettings
 from proxmon.errors import StoreUnavailableError
+from proxmon.events import Event, Recorded
+from proxmon.findings import Status
 from proxmon.fleet import Fleet, HostSnapshot
+from proxmon.recorder import Recorder
 from tests.builders import NOW, a_fast_payload, a_host, a_pool, a_sample
 
 BROKEN = a_fast_payload(zfs_pools={"pools": [a_pool(health="DEGRADED")]})
@@ -45,25 +51,31 @@ class Memory:
 class World:
     """A board with its desk, and a clock that the test moves."""
 
-    def __init__(self, memory: Memory | None = None, hosts: Sequence[HostSnapshot] = ()) -> None:
-        self.now = NOW
+    def __init__(self, memory: Memory | None = None, hosts: Sequence[HostSnapshot] = (), now: datetime = NOW) -> None:
+        self.now = now
         self.memory = memory or Memory()
         self.bus = Bus()
         self.told: list[Changes] = []
         snapshots = hosts or [HostSnapshot(a_host())]
-        self.board = Board(Fleet(snapshots), RuleSettings(), self.bus, lambda: self.now)
+        self.recorded: list[Event] = []
+        self.recorder = Recorder(self, RuleSettings(), lambda: self.now)
+        self.board = Board(Fleet(snapshots), RuleSettings(), self.bus, lambda: self.now, self.recorder)
         self.desk = AlertDesk(self.memory, self.board, lambda: self.now)
 
-    def send(self, payload: dict[str, Any] | None = None, times: int = 1) -> None:
+    def append_events(self, events: Sequence[Event]) -> None:
+        self.recorded += events
+
+    def send(self, payload: dict[str, Any] | None = None, times: int = 1, host_id: int = 1) -> None:
         for _ in range(times):
             self.now += STEP
-            sample = a_sample(payload=payload, collected_at=self.now)
-            self.board.accept(1, [sample], self.now)
+            sample = a_sample(host_id, payload=payload, collected_at=self.now)
+            self.board.accept(host_id, [sample], self.now)
 
     def wait(self, **span: float) -> None:
         end = self.now + timedelta(**span)
         while self.now < end:
             self.now = min(end, self.now + STEP)
+            self.recorder.tick(self.now)
             self.board.tick()
             self.desk.tick()
 
@@ -98,8 +110,7 @@ def test_open_alerts_go_on_after_a_restart_and_are_not_opened_again() -> None:
         before = World()
         before.send(BROKEN, times=3)
         await before.desk.stored()
-        after = World(before.memory, before.board.fleet.list_hosts())
-        after.now = before.now
+        after = World(before.memory, before.board.fleet.list_hosts(), now=before.now)
         after.send(BROKEN, times=5)
         await after.desk.stored()
         opened = len(after.memory.events)
@@ -112,6 +123,62 @@ def test_open_alerts_go_on_after_a_restart_and_are_not_opened_again() -> None:
     assert after.desk.list_open() == []
     assert [one.kind for one in after.memory.events] == ["opened", "closed"]
     assert {one.alert_id for one in after.memory.events} == {before.desk.list_open()[0].id}
+
+
+def test_an_acknowledged_alert_is_still_acknowledged_after_a_restart_and_speaks_again_when_it_worsens() -> None:
+    worse = a_fast_payload(zfs_pools={"pools": [a_pool(capacity_percent=95)]})
+
+    async def live() -> World:
+        before = World()
+        before.send(a_fast_payload(zfs_pools={"pools": [a_pool(capacity_percent=85)]}), times=10)
+        (record,) = before.desk.list_open()
+        before.desk.acknowledge(record.id, "alice", "The new disks are ordered")
+        await before.desk.stored()
+        after = World(before.memory, before.board.fleet.list_hosts(), now=before.now)
+        (known,) = after.desk.list_open()
+        assert (known.id, known.is_acknowledged(after.now)) == (record.id, True)
+        assert known.acknowledged is not None
+        assert known.acknowledged.reason == "The new disks are ordered"
+        after.send(worse, times=10)
+        await after.desk.stored()
+        return after
+
+    world = asyncio.run(live())
+    (record,) = world.desk.list_open()
+    assert not record.is_acknowledged(world.now)
+    assert [one.kind for one in world.memory.events] == ["opened", "acknowledged", "escalated"]
+
+
+def test_an_acknowledgement_is_for_the_alert_of_one_host() -> None:
+    async def live() -> World:
+        world = World(hosts=[HostSnapshot(a_host(id=number, name=f"site-{number}")) for number in (1, 2)])
+        for _ in range(3):
+            world.send(BROKEN)
+            world.send(BROKEN, host_id=2)
+        world.desk.acknowledge(world.desk.list_open()[0].id, "alice")
+        await world.desk.stored()
+        return world
+
+    world = asyncio.run(live())
+    assert [(one.host_id, one.state(world.now)) for one in world.desk.list_open()] == [(1, "acknowledged"), (2, "open")]
+
+
+@pytest.mark.parametrize("interval_seconds", [10.0, 600.0])
+def test_after_a_start_the_alert_and_the_record_call_a_host_offline_at_the_same_moment(interval_seconds: float) -> None:
+    sample = replace(a_sample(collected_at=NOW - timedelta(hours=5)), interval_seconds=interval_seconds)
+    host = HostSnapshot(a_host(), recorded=Recorded(Status.OK)).with_samples([sample], sample.received_at)
+
+    async def live() -> World:
+        world = World(hosts=[host])
+        world.wait(hours=1)
+        await world.desk.stored()
+        return world
+
+    world = asyncio.run(live())
+    (alert,) = world.desk.list_open()
+    (recorded,) = [event for event in world.recorded if event.kind == "offline"]
+    assert alert.opened_at - recorded.happened_at <= timedelta(microseconds=1)
+    assert alert.opened_at - NOW >= timedelta(seconds=max(120.0, 3 * interval_seconds))
 
 
 def test_an_alert_of_a_host_that_was_deleted_meanwhile_ends_at_the_start() -> None:

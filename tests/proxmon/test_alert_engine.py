@@ -16,7 +16,7 @@ from proxmon.alerts.replay import Message, Replay
 from proxmon.config import RuleSettings
 from proxmon.fleet import HostSnapshot
 from proxmon.status import evaluate
-from tests.builders import NOW, a_disk, a_fast_payload, a_host, a_mirror, a_pool, a_sample
+from tests.builders import NOW, a_disk, a_fast_payload, a_guest, a_host, a_mirror, a_pool, a_sample
 
 RULES = RuleSettings()
 POLICIES = default_policies(RULES)
@@ -188,6 +188,25 @@ def test_the_server_s_own_start_calls_nobody_offline() -> None:
     assert kinds(replay.events) == ["opened"]
 
 
+def test_after_the_server_s_start_a_host_has_three_of_its_own_intervals() -> None:
+    seen = NOW - timedelta(hours=5)
+    sample = replace(a_sample(collected_at=seen), interval_seconds=300)
+    host = HostSnapshot(a_host()).with_samples([sample], seen)
+    replay = Replay([host], RULES, POLICIES, NOW)
+    replay.put(host, NOW)
+    replay.run_until(NOW + timedelta(minutes=15, seconds=-1))
+    assert replay.events == []
+    replay.run_until(NOW + timedelta(minutes=15, seconds=1))
+    assert kinds(replay.events) == ["opened"]
+
+
+def test_a_host_that_was_heard_since_the_server_s_start_has_no_grace() -> None:
+    replay = Replay([HostSnapshot(a_host())], RULES, POLICIES, NOW)
+    replay.play(stream([HEALTHY]))
+    replay.run_until(NOW + timedelta(seconds=31))
+    assert kinds(replay.events) == ["opened"]
+
+
 def test_a_host_that_never_connected_is_no_loss() -> None:
     replay = a_replay()
     snapshot = replay.find(1)
@@ -265,21 +284,32 @@ def test_a_clock_that_drifts_over_its_limit_and_back_is_one_alert() -> None:
     assert "flapping" not in kinds(replay.events)
 
 
-def test_two_hosts_of_one_name_keep_their_alerts_apart() -> None:
-    hosts = [HostSnapshot(a_host(id=number, name=f"site-{number}")) for number in (1, 2)]
-    replay = Replay(hosts, RULES, POLICIES, START)
-    both = [
-        a_message(NOW + STEP * index, host_id, **(BROKEN if host_id == 1 else HEALTHY))
-        for index in range(20)
-        for host_id in (1, 2)
+def test_two_nodes_both_named_pve_with_equal_pools_and_vmids_keep_their_alerts_apart() -> None:
+    """Two sites of one node each: names of nodes, pools and guests are the same; only the host tells them apart."""
+    replay = a_replay("site-1", "site-2")
+    same: dict[str, Any] = {"vms_runtime": {"vms": [a_guest(vmid=100), a_guest(vmid=101)]}, "node": "pve"}
+    first = [BROKEN] * 5 + [HEALTHY] * 20
+    second = [HEALTHY] * 3 + [BROKEN] * 22
+    for index, payloads in enumerate(zip(first, second, strict=True)):
+        for host_id, payload in enumerate(payloads, 1):
+            replay.play([a_message(NOW + STEP * index, host_id, **same, **payload)])
+    assert [(event.host_id, event.alert_id, event.kind) for event in replay.events] == [
+        (1, 1, EventKind.OPENED),
+        (2, 2, EventKind.OPENED),
+        (1, 1, EventKind.CLOSED),
     ]
-    replay.play(both)
-    assert [(event.host_id, event.kind) for event in replay.events] == [(1, EventKind.OPENED)]
 
 
 def test_what_never_alerted_is_never_said_to_be_over() -> None:
     replay = a_replay()
     replay.play(stream([HEALTHY, BROKEN] + [HEALTHY] * 30))
+    assert replay.events == []
+
+
+def test_a_host_that_comes_back_before_it_was_called_offline_is_not_said_to_be_back() -> None:
+    replay = a_replay()
+    replay.play(stream([HEALTHY] * 3))
+    replay.play(stream([HEALTHY] * 3, NOW + timedelta(seconds=49)))
     assert replay.events == []
 
 
@@ -299,6 +329,19 @@ def test_an_edited_threshold_counts_at_once_for_an_open_alert() -> None:
     events = replay.engine.reconsider(default_policies(edited), NOW + STEP * 10, "The rule was changed.")
     assert [(event.kind, event.detail) for event in events] == [(EventKind.CLOSED, "The rule was changed.")]
     assert replay.engine.list_alerts() == []
+
+
+def test_a_threshold_that_is_lowered_escalates_an_open_alert_once_it_held() -> None:
+    replay = a_replay()
+    replay.play(stream([FULL] * 10))
+    edited = RuleSettings(capacity_critical_percent=84)
+    replay.engine._judge = lambda host, at: evaluate(host, edited, at)  # pyright: ignore[reportPrivateUsage]
+    now = NOW + STEP * 10
+    assert replay.engine.reconsider(default_policies(edited), now, "The rule was changed.") == []
+    replay._rules = edited  # pyright: ignore[reportPrivateUsage]
+    replay.play(stream([FULL] * 10, now))
+    assert kinds(replay.events) == ["opened", "escalated"]
+    assert len({event.alert_id for event in replay.events}) == 1
 
 
 def test_a_rule_that_is_switched_off_ends_its_alerts() -> None:
