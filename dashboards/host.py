@@ -15,6 +15,7 @@ from dashboards.formats import clock_text, unix
 from dashboards.host_tables import DATASET_COLUMNS, GUEST_COLUMNS, dataset_rows, guest_rows
 from dashboards.live import Page
 from dashboards.sections import SECTIONS, render_section
+from dashboards.timeline import Timeline
 from proxmon.board import JudgedHost
 from proxmon.bus import Changes
 
@@ -32,6 +33,7 @@ class HostPage(Page):
         self._html: dict[str, Markup] = {}
         self._datasets, self._guests = Rows(), Rows()
         self._charts = Charts(self.monitor.series)
+        self._timeline = Timeline(self.monitor, self.host_name, self.at)
 
     @property
     def title(self) -> str:
@@ -54,13 +56,15 @@ class HostPage(Page):
             "html": html,
             "sections": Part("sections", "live-sections.js", {"moments": self._moments(judged)}),
             "charts": Part("charts", "charts.js", self._chart_state()),
+            **self._timeline.part(),
             "is_loading": judged is None,
             "datasets": table_part("datasets", DATASET_COLUMNS, datasets, sort=["name", 1], page=40, filter="datasets"),
             "guests": table_part("guests", GUEST_COLUMNS, guests, sort=["vmid", 1], page=100),
         }
 
     def refresh(self, changes: Changes | None) -> Iterator[Message]:
-        """Give the sections and rows that differ from what the browser shows."""
+        """Give the events that are new, and the sections and rows that differ from what the browser shows."""
+        yield from self._timeline.follow()
         judged = self._find()
         if judged is None and self.at is not None:
             yield {"to": "sections", "absent": self._absence(self.at)}
@@ -71,12 +75,14 @@ class HostPage(Page):
             yield from self._differing(judged)
 
     async def receive(self, message: Message) -> None:
-        """Answer a chart that asks for a span of the past."""
-        judged = self._find()
-        if judged is not None and message.get("to") == "charts":
+        """Answer a chart that asks for a span of the past, or the timeline that asks for events."""
+        judged, answer = self._find(), None
+        if message.get("to") == "timeline":
+            answer = await self._timeline.answer(message)
+        elif judged is not None and message.get("to") == "charts":
             answer = await self._charts.answer(message, self.newest(judged))
-            if not self._is_over:
-                self._send([answer])
+        if answer is not None and not self._is_over:
+            self._send([answer])
 
     def _chart_state(self) -> Message:
         rules = self.monitor.settings.rules

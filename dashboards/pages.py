@@ -10,6 +10,7 @@ import panel as pn
 
 from dashboards.admin import AdminPage
 from dashboards.alerts import AlertsPage
+from dashboards.events import EventsPage
 from dashboards.guests import GuestsPage
 from dashboards.host import HostPage
 from dashboards.live import Page, argument, read_moment
@@ -48,6 +49,11 @@ def alerts(monitor: Monitor) -> pn.Template:
     return _page(AlertsPage, monitor)
 
 
+def events(monitor: Monitor) -> pn.Template:
+    """Return what happened in the fleet."""
+    return _page(EventsPage, monitor)
+
+
 def admin(monitor: Monitor) -> pn.Template:
     """Return the administration of hosts, which has no past."""
     return page_template(AdminPage(monitor=monitor))
@@ -63,6 +69,7 @@ PAGES: tuple[PageSpec, ...] = (
     PageSpec("/hosts/{name}", f"Host · {NAME}", host),
     PageSpec("/vms", f"Guests · {NAME}", guests),
     PageSpec("/alerts", f"Alerts · {NAME}", alerts),
+    PageSpec("/events", f"Events · {NAME}", events),
     PageSpec("/admin/hosts", f"Manage hosts · {NAME}", admin),
 )
 

@@ -18,6 +18,7 @@ NAME = "proxmon"
 NAV = (
     ("/", "Overview", "grid"),
     ("/alerts", "Alerts", "bell"),
+    ("/events", "Events", "list"),
     ("/vms", "Guests", "guest"),
     ("/admin/hosts", "Manage hosts", "host"),
 )

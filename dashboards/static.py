@@ -18,6 +18,7 @@ STYLES = (
     "tables.css",
     "host.css",
     "alerts.css",
+    "timeline.css",
     "admin.css",
     "travel.css",
     "uplot.css",

@@ -30,6 +30,7 @@ PATHS = {
     "overview": "/",
     "host": "/hosts/{worst}",
     "alerts": "/alerts",
+    "events": "/events",
     "guests": "/vms",
     "admin": "/admin/hosts",
     "login": "/login",

@@ -1,6 +1,6 @@
 // One alert: its sentence, and behind it the value, the threshold, what helps, and its timeline.
 import { showTime } from "./clock.js";
-import { el, hostAddress, isPast, setText } from "./dom.js";
+import { el, hostAddress, hostThen, isPast, setText } from "./dom.js";
 import { pill, setPill, shape } from "./status.js";
 import { iso } from "./times.js";
 import { span } from "./words.js";
@@ -100,12 +100,7 @@ function commands(text) {
 
 function momentOf(row, event) {
   const time = el("time", { text: iso(event.at).replace("T", " ").replace("Z", " UTC") });
-  const when = row.is_linked ? el("a", { href: hostThen(row.host, event.at), title: `${row.host} at that moment` }, time) : time;
+  const when = row.is_linked ? el("a", { href: hostThen(row.host, iso(event.at)), title: `${row.host} at that moment` }, time) : time;
   const what = el("span", {}, el("b", { text: event.title }), event.by ? ` by ${event.by}` : "", event.words ? `: ${event.words}` : "");
   return el("li", { "data-kind": event.kind }, shape(event.kind === "closed" ? "ok" : event.severity), when, what);
-}
-
-function hostThen(name, at) {
-  const prefix = document.getElementById("shell").dataset.prefix;
-  return `${prefix}/hosts/${encodeURIComponent(name)}?at=${encodeURIComponent(iso(at))}`;
 }

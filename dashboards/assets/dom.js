@@ -43,6 +43,11 @@ export function hostAddress(name) {
   return `${shell().prefix ?? ""}/hosts/${encodeURIComponent(name)}${shell().suffix ?? ""}`;
 }
 
+// The host's page as it was at a moment, given as an ISO time.
+export function hostThen(name, moment) {
+  return `${shell().prefix ?? ""}/hosts/${encodeURIComponent(name)}?at=${moment}`;
+}
+
 export function address(path) {
   return (shell().prefix ?? "") + path + (shell().suffix ?? "");
 }

@@ -96,6 +96,7 @@ TABLE: dict[str, tuple[Use, ...]] = {
     "/static/(.*)$": (Use(Access.EVERYBODY, "/static/js/bokeh.min.js"),),
     "/hosts/(?:[^/]+)/static/(.*)$": (Use(Access.EVERYBODY, "/hosts/x/static/js/bokeh.min.js"),),
     "/alerts/static/(.*)$": (Use(Access.EVERYBODY, "/alerts/static/js/bokeh.min.js"),),
+    "/events/static/(.*)$": (Use(Access.EVERYBODY, "/events/static/js/bokeh.min.js"),),
     "/vms/static/(.*)$": (Use(Access.EVERYBODY, "/vms/static/js/bokeh.min.js"),),
     "/admin/hosts/static/(.*)$": (Use(Access.EVERYBODY, "/admin/hosts/static/js/bokeh.min.js"),),
     "/favicon.ico$": (Use(Access.EVERYBODY, "/favicon.ico"),),
@@ -111,6 +112,7 @@ for name, example in (
     ("/hosts/(?P<name>[^/]+)", "/hosts/pve-routes"),
     ("/vms", "/vms"),
     ("/alerts", "/alerts"),
+    ("/events", "/events"),
     ("/admin/hosts", "/admin/hosts"),
 ):
     TABLE |= {

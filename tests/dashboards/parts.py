@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +15,9 @@ from proxmon.alerts.silences import SilenceBook
 from proxmon.board import Board, JudgedHost, PastBoard
 from proxmon.bus import Bus
 from proxmon.config import RuleSettings, Settings
+from proxmon.events import Event, EventRequest
 from proxmon.fleet import Fleet, FleetSnapshot, HostSnapshot
+from proxmon.recorder import Recorder
 from proxmon.series import METRICS, SeriesRequest
 from proxmon.status import evaluate
 from tests.builders import NOW, a_snapshot
@@ -35,6 +38,17 @@ def a_newest(snapshot: HostSnapshot | None = None, now: datetime = NOW) -> Newes
     return Newest(a_judged(snapshot, now), RULES, now)
 
 
+class EventMemory:
+    """Keeps events in a list."""
+
+    def __init__(self) -> None:
+        self.stored: list[Event] = []
+
+    def append_events(self, events: Sequence[Event]) -> None:
+        """Keep the events."""
+        self.stored += events
+
+
 def a_monitor(*hosts: HostSnapshot, now: datetime = NOW) -> Any:
     """Return the parts of a running monitor that pages use."""
     bus = Bus()
@@ -45,6 +59,9 @@ def a_monitor(*hosts: HostSnapshot, now: datetime = NOW) -> Any:
 
     async def series(request: SeriesRequest) -> pd.DataFrame:
         return a_frame(request)
+
+    async def events(request: EventRequest) -> list[Event]:
+        return []
 
     desk = AlertDesk(Memory(), board, lambda: now)
     return SimpleNamespace(
@@ -57,6 +74,8 @@ def a_monitor(*hosts: HostSnapshot, now: datetime = NOW) -> Any:
         past=past,
         hosts=None,
         series=series,
+        recorder=Recorder(EventMemory(), RULES, lambda: now),
+        events=events,
     )
 
 

@@ -13,6 +13,7 @@ from panel.io.state import set_curdoc
 
 from dashboards.admin import AdminPage
 from dashboards.components import Part, Rows
+from dashboards.events import EventsPage
 from dashboards.guests import GuestsPage
 from dashboards.host import HostPage
 from dashboards.live import Page
@@ -178,7 +179,7 @@ def test_the_state_of_a_part_cannot_end_its_script() -> None:
     assert html.count("</script>") == 1
 
 
-@pytest.mark.parametrize("kind", [OverviewPage, GuestsPage, AdminPage])
+@pytest.mark.parametrize("kind", [OverviewPage, GuestsPage, EventsPage, AdminPage])
 def test_a_page_stands_in_the_frame(kind: type[Page]) -> None:
     with set_curdoc(Document()):
         frame = page_template(kind(monitor=a_monitor(*HOSTS)))._render_variables["frame"]
@@ -222,7 +223,7 @@ def test_only_pages_with_a_past_let_one_pick_a_moment() -> None:
 
 
 def test_the_pages_have_the_contract_s_paths() -> None:
-    assert [page.path for page in PAGES] == ["/", "/hosts/{name}", "/vms", "/alerts", "/admin/hosts"]
+    assert [page.path for page in PAGES] == ["/", "/hosts/{name}", "/vms", "/alerts", "/events", "/admin/hosts"]
 
 
 def test_the_login_page_escapes_what_it_is_given() -> None:
