@@ -23,7 +23,7 @@ from proxmon.auth import is_password
 from proxmon.context import Monitor
 from proxmon.errors import StoreUnavailableError
 from proxmon.handlers.base import USER_COOKIE, session_of
-from proxmon.handlers.crosssite import is_own_page
+from proxmon.handlers.crosssite import explain_foreign, is_own_page
 from proxmon.throttle import Throttle, visitor_at
 
 log = logging.getLogger(__name__)
@@ -97,8 +97,15 @@ class _SiteHandler(RequestHandler):
         """Do nothing: every request that changes something is checked by its origin."""
 
     def is_foreign(self) -> bool:
-        """Tell whether another site made the browser send this."""
-        return is_own_page(self.request.headers, self.request.host, self.monitor.settings.allowed_origins) is False
+        """Tell whether another site made the browser send this, and log what to set if it is none."""
+        is_own = is_own_page(self.request.headers, self.request.host, self.monitor.settings.allowed_origins)
+        if is_own is False:
+            log.warning("Refused %s %s. %s", self.request.method, self.request.path, self.explain_foreign())
+        return is_own is False
+
+    def explain_foreign(self) -> str:
+        """Return what to set when the request was sent by a page of our own after all."""
+        return explain_foreign(self.request.headers.get("Origin", ""), self.request.host)
 
     def cookie_flags(self) -> dict[str, Any]:
         """Return the flags of the session's cookies."""
@@ -116,7 +123,7 @@ class LoginHandler(_SiteHandler, BasicLoginHandler):
     async def post(self) -> None:  # pyright: ignore[reportIncompatibleMethodOverride] - Tornado awaits either
         """Check the password, off the event loop; wrong ones make the visitor wait."""
         if self.is_foreign():
-            self._show("Log in on this page itself: another site sent that request.", 403)
+            self._show(f"Log in on this page itself. {self.explain_foreign()}", 403)
             return
         visitor, is_known = self._visitor()
         wait = math.ceil(self.throttle.attempt(visitor, is_known=is_known))

@@ -156,7 +156,7 @@ def read_moment(monitor: Monitor) -> tuple[datetime | None, str]:
         at = parse_time(text.replace(" ", "+"))
     except (ValueError, OverflowError):
         return None, f"“{text[:40]}” is no time; this is the present. Write it as 2026-11-20T03:12Z."
-    if at >= monitor.clock():
+    if at > monitor.clock():
         return None, f"{clock_text(at)} has not come yet; this is the present."
     return at, ""
 
@@ -165,6 +165,11 @@ def argument(name: str) -> str:
     """Return an argument of the page's address, empty when it is not there."""
     values = (pn.state.session_args or {}).get(name, [b""])
     return values[0].decode(errors="replace")[:500]
+
+
+def asked_host() -> str:
+    """Return the host that the page was asked from, as the server sees it: behind a proxy it may be another."""
+    return str((pn.state.headers or {}).get("Host", ""))
 
 
 def document_notice(text: str) -> Markup:

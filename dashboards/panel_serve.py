@@ -1,7 +1,7 @@
 """What ``panel serve app.py`` runs: our server, with those of Panel's options that mean something here.
 
-An option that would change nothing is refused in one sentence: who asks for TLS or another login must not believe
-to have it.
+An option that only makes Panel more comfortable is noted as unused. One that asks for a login, for TLS or for something
+else to be served is refused in one sentence: who asks for it must not believe to have it.
 """
 
 from __future__ import annotations
@@ -48,19 +48,32 @@ PASSED_ON = {
 HANDLED = {"files", "glob", "invoke", "allow_websocket_origin", "log_level", "log_file", "log_format"}
 # Ours already: the monitor has its own login and starts once, before its first visit.
 HARMLESS = {"warm", "disable_index", "disable_index_redirect"}
+OWN_PAGES = "the pages are fixed"
+# What changes nothing here and takes nothing from anybody, with what to know instead.
+UNUSED = {
+    "show": "open the address that is printed",
+    "autoreload": "start the server again after a change",
+    "num_threads": "the server has threads of its own",
+    "reuse_sessions": "every visit is a session of its own",
+    "index": "the overview is the first page",
+    "cookie_secret": "the key lies in the data directory",
+    "cookie_path": "PROXMON_PREFIX is the cookie's path",
+    "enable_xsrf_cookies": "requests are checked by their origin",
+    "liveness": "ask /healthz",
+    "liveness_endpoint": "ask /healthz",
+    **dict.fromkeys(("include_headers", "exclude_headers"), "pages carry no headers"),
+    **dict.fromkeys(("include_cookies", "exclude_cookies"), "pages carry no cookies"),
+    **dict.fromkeys(("index_titles", "ico_path", "global_loading_spinner"), OWN_PAGES),
+    **dict.fromkeys(("auth_template", "logout_template", "basic_login_template"), OWN_PAGES),
+    **dict.fromkeys(("login_endpoint", "logout_endpoint"), "they are /login and /logout"),
+    **dict.fromkeys(("admin", "admin_endpoint", "admin_log_level", "session_history", "profiler"), "see /metrics"),
+}
+EVERY_ORIGIN = "any other site's page could use your login; name a host that serves our pages, if it is not our own"
 INSTEAD = {
     "root_path": "have the proxy keep the path and use --prefix",
-    "show": "open the address that is printed",
     "num_procs": "one process alone writes the store",
-    "autoreload": "start the server again after a change",
-    "dev": "start the server again after a change",
     "basic_auth": "its login is DASHBOARD_PASSWORD_HASH, which `proxmon hash-password` makes",
-    "cookie_secret": "the key lies in the data directory, PROXMON_DATA",
-    "cookie_path": "the cookie's path is PROXMON_PREFIX",
     "unix_socket": "listen on PROXMON_ADDRESS and PROXMON_PORT",
-    "liveness": "ask /healthz instead",
-    "liveness_endpoint": "ask /healthz instead",
-    "num_threads": "it has threads of its own",
 }
 OTHERWISE = "docs/settings.md lists what can be set"
 LOGIN = "its login is DASHBOARD_PASSWORD_HASH"
@@ -73,6 +86,8 @@ def serve_files(command: Serve, files: Sequence[Path], args: argparse.Namespace)
     given = given_options(command, args)
     settings = panel_settings(given)
     _log(args)
+    if unused := unused_options(given):
+        print(f"  Not used: {'; '.join(unused)}.", flush=True)
     own = Path(load_part("serve").__code__.co_filename)
     if files[0].read_bytes() != own.read_bytes():
         print(f"  {files[0]} differs from the installed {own}, which is served.", flush=True)
@@ -91,16 +106,14 @@ def given_options(command: Serve, args: argparse.Namespace) -> dict[str, Any]:
 def panel_settings(given: Mapping[str, Any]) -> Settings:
     """Return the settings, with those of Panel's options that mean the same. Raises SettingsError for the others."""
     for option in given:
-        if option not in SAME.keys() | PASSED_ON.keys() | HANDLED | HARMLESS:
+        if option not in SAME.keys() | PASSED_ON.keys() | UNUSED.keys() | HANDLED | HARMLESS:
             raise SettingsError(refusal(option))
     overrides = {SAME[option]: value for option, value in given.items() if option in SAME}
     # Bokeh's own variables: who relies on BOKEH_SSL_CERTFILE must not be served in plain text.
     in_environment = {
         "tls_certificate": bokeh_settings.ssl_certfile(None),
         "tls_key": bokeh_settings.ssl_keyfile(None),
-        "origins": _origins(
-            given.get("allow_websocket_origin") or os.environ.get("BOKEH_ALLOW_WS_ORIGIN", "").split(",")
-        ),
+        "origins": _origins(given),
     }
     return read_settings(os.environ, **(in_environment | overrides))
 
@@ -112,10 +125,24 @@ def refusal(option: str) -> str:
     return f"Leave out --{option.replace('_', '-')}: proxmon does not use it; {instead}."
 
 
-def _origins(given: Sequence[str] | None) -> str | None:
-    if any("*" in origin for origin in given or ()):
-        raise SettingsError("Name the hosts whose pages may connect instead of --allow-websocket-origin=*.")
-    return ",".join(given or ()) or None
+def unused_options(given: Mapping[str, Any]) -> list[str]:
+    """List the given options that change nothing here, each with what to know instead."""
+    unused = [f"--{option.replace('_', '-')} ({UNUSED[option]})" for option in given if option in UNUSED]
+    if any(map(_is_every_origin, _given_origins(given))):
+        unused.append(f"the websocket origin * ({EVERY_ORIGIN})")
+    return unused
+
+
+def _origins(given: Mapping[str, Any]) -> str | None:
+    return ",".join(one for one in _given_origins(given) if not _is_every_origin(one)) or None
+
+
+def _given_origins(given: Mapping[str, Any]) -> Sequence[str]:
+    return given.get("allow_websocket_origin") or os.environ.get("BOKEH_ALLOW_WS_ORIGIN", "").split(",")
+
+
+def _is_every_origin(origin: str) -> bool:
+    return "*" in origin
 
 
 def _log(args: argparse.Namespace) -> None:

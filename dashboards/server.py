@@ -22,7 +22,8 @@ from dashboards.pages import PAGES, page_function
 from proxmon.config import Settings
 from proxmon.context import Monitor
 from proxmon.errors import SettingsError
-from proxmon.handlers.crosssite import is_own_origin
+from proxmon.handlers.bodies import MAX_BYTES, BoundedBodies
+from proxmon.handlers.crosssite import explain_foreign, is_own_origin
 from proxmon.handlers.routes import list_routes
 
 log = logging.getLogger(__name__)
@@ -77,12 +78,7 @@ class PageSocket(WSHandler):
         """Accept the page's own host, and those that PROXMON_ORIGINS names."""
         if is_own_origin(origin, self.request.host, self.monitor.settings.allowed_origins):
             return True
-        log.warning(
-            "Refused a websocket: the page came from %s, the request went to %s. Behind a proxy, pass the Host header "
-            "on, or name the page's host in PROXMON_ORIGINS.",
-            origin,
-            self.request.host,
-        )
+        log.warning("Refused a page's websocket. %s", explain_foreign(origin, self.request.host))
         return False
 
     def open(self, *args: Any, **kwargs: Any) -> Any:
@@ -127,13 +123,14 @@ def make_server(monitor: Monitor, cookie_secret: str, **server_options: Any) -> 
     except OSError as error:
         raise listen_error(settings, error) from error
     _add_routes(server, monitor)
+    server._http.request_callback = _bounded(server, settings)
     return server
 
 
 def listen_locally(server: Server) -> str:
     """Let programs on this machine reach a server with TLS, whose certificate names no local address."""
     sockets = bind_sockets(0, "127.0.0.1")
-    local = HTTPServer(server._tornado)
+    local = HTTPServer(server._http.request_callback)
     local.add_sockets(sockets)
     return f"http://127.0.0.1:{sockets[0].getsockname()[1]}"
 
@@ -183,6 +180,11 @@ def _get_server(monitor: Monitor, cookie_secret: str, **server_options: Any) -> 
         ssl_keyfile=settings.tls_key or None,
         **server_options,
     )
+
+
+def _bounded(server: Server, settings: Settings) -> BoundedBodies:
+    ingest = f"{settings.root}/api/ingest"
+    return BoundedBodies(server._tornado, lambda path: settings.max_body_bytes if path == ingest else MAX_BYTES)
 
 
 def _add_routes(server: Server, monitor: Monitor) -> None:

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from dashboards.alert_rows import alert_counts
 from dashboards.formats import clock_text, duration, unix
-from dashboards.live import Page, document_notice
+from dashboards.live import Page, asked_host, document_notice
 from dashboards.static import STYLES, asset_url, import_map
 from dashboards.templating import render
 
@@ -73,6 +73,7 @@ def frame_context(page: Page) -> dict[str, Any]:
         "active": page.nav,
         "crumbs": page.crumbs,
         "prefix": prefix,
+        "own_hosts": " ".join([asked_host(), *sorted(page.monitor.settings.allowed_origins)]),
         "suffix": "" if at is None else f"?at={quote(f'{at:%Y-%m-%dT%H:%M:%SZ}')}",
         "live_address": prefix + page.crumbs[-1][0],
         "has_past": page.has_past,

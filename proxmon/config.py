@@ -144,8 +144,9 @@ class Settings:
 
     @property
     def allowed_origins(self) -> frozenset[str]:
-        """Return the further hosts whose pages count as our own."""
-        return frozenset(one.strip().lower() for one in self.origins.split(",") if one.strip())
+        """Return the further hosts whose pages count as our own, also those that were written with ``https://``."""
+        named = (one.rpartition("//")[2].strip().rstrip("/").lower() for one in self.origins.split(","))
+        return frozenset(one for one in named if one)
 
 
 def default_data_directory(environ: Mapping[str, str]) -> Path:

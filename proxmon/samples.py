@@ -170,6 +170,13 @@ def parse_time(text: str) -> datetime:
     return moment
 
 
+def check_over(at: datetime, now: datetime) -> datetime:
+    """Return a moment of the past. Raises SampleError when it has not come yet."""
+    if at > now:
+        raise SampleError(f"Ask for a moment that is over: {at:%Y-%m-%dT%H:%M:%SZ} has not come yet.")
+    return at
+
+
 def _decode(body: bytes) -> WireMessage:
     if not body.lstrip().startswith(b"{"):
         raise UnreadableError("Send the message as one JSON object.")

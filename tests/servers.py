@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 
@@ -62,7 +63,7 @@ class Server:
             if self.process.poll() is not None:
                 raise AssertionError(f"the server ended: {self.log()}")
             if self._is_answering():
-                self.port = int(self.url.rsplit(":", 1)[1])
+                self.port = urlsplit(self.url).port or 0
                 return
             time.sleep(0.05)
         raise AssertionError(f"the server did not start: {self.log()}")

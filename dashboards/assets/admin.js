@@ -29,7 +29,7 @@ class Admin {
   }
 
   form() {
-    this.name = el("input", { id: "host-name", name: "name", required: true, maxlength: "63", autocomplete: "off", autocapitalize: "none", spellcheck: "false", placeholder: "pve-01", "aria-describedby": "name-hint name-error" });
+    this.name = el("input", { id: "host-name", name: "name", required: true, autocomplete: "off", autocapitalize: "none", spellcheck: "false", placeholder: "pve-01", "aria-describedby": "name-hint name-error" });
     this.error = el("p", { class: "field-error", id: "name-error", role: "alert" });
     this.button = el("button", { class: "button primary", type: "submit", text: "Add host" });
     const hint = el("p", { class: "hint", id: "name-hint", text: "Letters, digits, dots, dashes and underscores; it is how the host appears here." });

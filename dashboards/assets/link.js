@@ -2,20 +2,27 @@
 // from a restart, an expired session and a new release alike; an open websocket would only recover from the first.
 import { setServerTime } from "./clock.js";
 import { isPast } from "./dom.js";
+import { showNotice } from "./notice.js";
 
 const SILENCE_MS = 20_000; // the server is heard every 5 s
+const SLOW_MS = 10_000; // a page is heard from after a fraction of a second
 const PROBE_MS = { first: 500, most: 15_000, factor: 1.7 };
 const RELOADS = "proxmon-reloads";
 
 let heardAt = Date.now();
 let isProbing = false;
+let isHeard = false;
 
 export function startLink() {
   document.addEventListener("proxmon:lost", probe);
   setInterval(checkSilence, 2000);
   window.addEventListener("online", checkSilence);
+  if (isOwnHost()) setTimeout(() => explain(BLOCKED), SLOW_MS);
+  else explain(hiddenHost());
   return (message) => {
     heardAt = Date.now();
+    if (!isHeard) document.querySelector(".notice[data-kind=warning]")?.remove();
+    isHeard = true;
     setServerTime(message.now);
     sessionStorage.removeItem(RELOADS);
     if (isProbing) return;
@@ -29,6 +36,22 @@ function show(state, text) {
   document.documentElement.dataset.link = state;
   place.lastElementChild.textContent = text;
   place.title = text;
+}
+
+const BLOCKED = "The page's websocket does not get through. If a proxy stands between, let it pass websockets on: the headers Upgrade and Connection, over HTTP/1.1.";
+
+function hiddenHost() {
+  const { ownHosts } = document.getElementById("shell").dataset;
+  return `The server refuses this page's websocket: the page is at ${location.host}, the server was asked as ${ownHosts.split(" ")[0]}. Let the proxy pass the Host header on, or set PROXMON_ORIGINS=${location.host} for the server.`;
+}
+
+function isOwnHost() {
+  const { ownHosts } = document.getElementById("shell").dataset;
+  return ownHosts.split(" ").some((host) => URL.parse?.(`${location.protocol}//${host}`)?.host === location.host || host === location.host);
+}
+
+function explain(text) {
+  if (!isHeard) showNotice({ text, kind: "warning" });
 }
 
 // Where websockets are blocked, every reload would be followed by the next: the waits grow.

@@ -1,8 +1,8 @@
 // Brings the parts of a page to life, gives them the server's messages, and lets them send their own.
 import { startAlertCount } from "./alert-count.js";
 import { startClock } from "./clock.js";
-import { el } from "./dom.js";
 import { startLink } from "./link.js";
+import { showNotice } from "./notice.js";
 
 const queues = (window.proxmonQueues ??= { inbox: [], outbox: [] });
 const receivers = new Map();
@@ -24,14 +24,6 @@ async function mount(root) {
   script?.remove();
   const module = await import(`./${root.dataset.module}`);
   receivers.set(root.dataset.part, module.mount(root, state, send));
-}
-
-function showNotice(message) {
-  const place = document.querySelector("[data-part=notice]");
-  const line = el("p", { class: "notice", role: "status", text: message.text });
-  line.dataset.kind = message.kind ?? "";
-  place.replaceChildren(line);
-  if (message.kind === "critical") document.querySelector("[data-loading]")?.remove();
 }
 
 function switchTheme() {

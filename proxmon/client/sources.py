@@ -22,6 +22,7 @@ from proxmon.errors import NotFoundError, ProxmonError, QueryError, TokenError
 from proxmon.guests import search_guests
 from proxmon.parts import load_part
 from proxmon.runtime import Store, utc_now
+from proxmon.samples import check_over
 
 TIMEOUT_SECONDS = 60
 Parameters = Sequence[object] | Mapping[str, object] | None
@@ -109,6 +110,8 @@ class StoreSource:
             store.close()
 
     def _board(self, at: datetime | None) -> PastBoard:
+        if at:
+            check_over(at, utc_now())
         store = self._open()
         try:
             snapshot = store.snapshot(at) if at else replace(store.snapshot(), at=self._now(store))

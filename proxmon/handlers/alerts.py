@@ -13,7 +13,7 @@ from proxmon.answers import alert_answer, iso, silence_answer
 from proxmon.board import Board, PastBoard
 from proxmon.errors import SampleError
 from proxmon.handlers.base import ApiHandler
-from proxmon.handlers.hosts import ReaderHandler, read_moment, read_object
+from proxmon.handlers.hosts import ReaderHandler, read_object, read_past
 from proxmon.tokens import Role
 
 STATES = ("open", "acknowledged", "closed")
@@ -40,7 +40,7 @@ class AlertsHandler(ReaderHandler):
         desk, text = self.monitor.alerts, self.get_query_argument("at", "")
         if not text:
             return [*desk.list_fresh(), *desk.list_closed()], self.monitor.board, self.monitor.clock()
-        at = read_moment(text)
+        at = read_past(text, self.monitor.clock())
         records, past = await asyncio.gather(asyncio.to_thread(desk.read_at, at), self.monitor.past(at))
         return records, past, at
 

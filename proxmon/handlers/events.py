@@ -7,7 +7,7 @@ from datetime import datetime
 from proxmon.answers import happening_answer, iso
 from proxmon.errors import SampleError
 from proxmon.events import KIND_GROUPS, EventKind, EventRequest
-from proxmon.handlers.hosts import ReaderHandler, read_moment
+from proxmon.handlers.hosts import ReaderHandler, read_moment, read_past
 
 MOST_EVENTS = 1000
 KINDS = KIND_GROUPS | {kind.value: frozenset({kind}) for kind in EventKind}
@@ -23,12 +23,16 @@ class EventsHandler(ReaderHandler):
             kinds=read_kinds(self.get_query_arguments("kind")),
             since=self._moment("since"),
             until=self._moment("until"),
-            known_at=self._moment("at"),
+            known_at=self._past(),
             limit=read_limit(self.get_query_argument("limit", "100")),
         )
         events = await self.monitor.events(request)
         now = request.known_at or self.monitor.clock()
         self.answer({"at": iso(now), "events": [happening_answer(event) for event in events]})
+
+    def _past(self) -> datetime | None:
+        text = self.get_query_argument("at", "")
+        return read_past(text, self.monitor.clock()) if text else None
 
     def _moment(self, name: str) -> datetime | None:
         text = self.get_query_argument(name, "")

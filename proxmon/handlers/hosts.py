@@ -13,7 +13,7 @@ from proxmon.board import PastBoard
 from proxmon.errors import NotFoundError, SampleError, UnreadableError
 from proxmon.guests import search_guests
 from proxmon.handlers.base import ApiHandler
-from proxmon.samples import parse_time
+from proxmon.samples import check_over, parse_time
 from proxmon.tokens import Role
 
 
@@ -34,7 +34,7 @@ class ReaderHandler(ApiHandler):
             now = self.monitor.clock()
             snapshot = self.monitor.board.fleet.snapshot(now)
             return await asyncio.to_thread(PastBoard, snapshot, self.monitor.settings.rules), now
-        past = await self.monitor.past(read_moment(text), as_collected=as_collected)
+        past = await self.monitor.past(read_past(text, self.monitor.clock()), as_collected=as_collected)
         return past, past.at
 
 
@@ -140,6 +140,11 @@ def read_moment(text: str, name: str = "at") -> datetime:
         return parse_time(text.replace(" ", "+"))
     except (ValueError, OverflowError) as error:
         raise SampleError(f"Send {name} as an ISO 8601 time, such as 2026-11-20T03:12Z.") from error
+
+
+def read_past(text: str, now: datetime) -> datetime:
+    """Return the moment of ``?at=``, which is over; raises SampleError."""
+    return check_over(read_moment(text), now)
 
 
 def read_as(text: str) -> bool:

@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import msgspec
-from tornado.httputil import HTTPServerRequest
 from tornado.web import stream_request_body
 
-from proxmon.errors import TokenError, TooLargeError, UnreadableError
+from proxmon.errors import TokenError, UnreadableError
 from proxmon.handlers.base import ApiHandler
 
-# A body is read to its end even when it is refused, so that the agent gets to see why; past this it is cut off.
-MAX_DISCARDED_BYTES = 64 * 1024 * 1024
 MAX_REASON_CHARACTERS = 64
 
 
 @stream_request_body
 class AgentHandler(ApiHandler):
-    """Authenticates the host before its body is kept, and never keeps more of it than is allowed."""
-
-    request: HTTPServerRequest
+    """Authenticates the host before its body is kept; its size is bounded before that (bodies.py)."""
 
     async def prepare(self) -> None:
         """Find the host that the token belongs to; a refusal is answered after the body was read."""
         self._body = bytearray()
-        self._refusal: TokenError | TooLargeError | None = None
+        self._refusal: TokenError | None = None
         self.host_id, self._token = 0, self.bearer_token() or ""
-        self.request.connection.set_max_body_size(MAX_DISCARDED_BYTES)  # pyright: ignore[reportAttributeAccessIssue, reportOptionalMemberAccess] - of HTTP1Connection
         try:
             self.host_id = await self.monitor.hosts.authenticate(self._token)
         except TokenError as error:
@@ -33,12 +27,7 @@ class AgentHandler(ApiHandler):
 
     def data_received(self, chunk: bytes) -> None:
         """Keep a part of the body unless it is refused."""
-        limit = self.monitor.settings.max_body_bytes
-        if self._refusal is None and len(self._body) + len(chunk) > limit:
-            self._refusal = TooLargeError(f"Send less in one message: at most {limit} bytes.")
-        if self._refusal is not None:
-            self._body.clear()
-        else:
+        if self._refusal is None:
             self._body += chunk
 
     def read_body(self) -> bytes:

@@ -393,8 +393,12 @@ def test_a_past_moment_is_answered_as_it_was(each_server: Server, host: tuple[st
     assert {one["name"]: one["status"] for one in listed["hosts"]}[name] == "critical"
 
 
-def test_a_moment_that_is_none_is_422(each_server: Server) -> None:
-    assert each_server.ask("GET", "/api/hosts", params={"at": "noon"}).status_code == 422
+@pytest.mark.parametrize("path", ["/api/hosts", "/api/guests", "/api/alerts", "/api/events"])
+def test_a_moment_that_is_none_or_has_not_come_yet_is_422(each_server: Server, path: str) -> None:
+    assert each_server.ask("GET", path, params={"at": "noon"}).status_code == 422
+    to_come = each_server.ask("GET", path, params={"at": iso(datetime.now(UTC) + timedelta(hours=1))})
+    assert to_come.status_code == 422
+    assert "has not come yet" in error_of(to_come)
 
 
 # guests

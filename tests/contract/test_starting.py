@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import requests
 from bokeh.command.subcommands.serve import Serve as BokehServe
 from panel.command.serve import Serve
 
-from dashboards.panel_serve import given_options, panel_settings
+from dashboards.panel_serve import given_options, panel_settings, unused_options
 from proxmon.auth import hash_password
 from proxmon.errors import SettingsError
 from tests.servers import ROOT, WAYS, Server
@@ -143,27 +144,49 @@ def test_bokehs_variables_mean_the_same(monkeypatch: pytest.MonkeyPatch) -> None
         ("--num-procs 2", "one process"),
         ("--basic-auth secret", "DASHBOARD_PASSWORD_HASH"),
         ("--oauth-provider github", "DASHBOARD_PASSWORD_HASH"),
-        ("--cookie-secret x", "PROXMON_DATA"),
         ("--unix-socket /tmp/x", "PROXMON_ADDRESS"),
         ("--root-path /x", "--prefix"),
-        ("--liveness", "/healthz"),
-        ("--allow-websocket-origin *", "Name the hosts"),
         ("--static-dirs a=b", "docs/settings.md"),
         ("--setup x.py", "docs/settings.md"),
         ("--plugins x", "docs/settings.md"),
-        ("--admin", "docs/settings.md"),
-        ("--reuse-sessions", "docs/settings.md"),
+        ("--session-ids signed", "docs/settings.md"),
+        ("--auth-module x.py", "DASHBOARD_PASSWORD_HASH"),
         ("--port 70000", "65535"),
     ],
 )
-def test_options_that_would_change_nothing_are_refused(options: str, says: str) -> None:
+def test_options_that_would_weaken_something_or_cannot_work_are_refused(options: str, says: str) -> None:
     with pytest.raises(SettingsError, match=says):
         panel_settings(parsed(*options.split()))
 
 
-@pytest.mark.parametrize(
-    ("options", "says"), [(("--autoreload",), "again after a change"), (("other.py",), "by itself")]
-)
+COMFORTS = ("--show", "--autoreload", "--num-threads", "4", "--cookie-secret", "x", "--liveness", "--admin")
+
+
+def test_options_that_change_nothing_are_noted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("panel.config.autoreload", True)  # Panel moves the option there before it asks
+    options = parsed(*COMFORTS, "--allow-websocket-origin", "*", "--allow-websocket-origin", "a.example")
+    assert panel_settings(options).allowed_origins == {"a.example"}
+    unused = unused_options(options)
+    for option in (*(one for one in COMFORTS if one.startswith("--")), "the websocket origin *"):
+        assert [note for note in unused if note.startswith(option)] != [], option
+
+
+def test_what_is_used_is_not_noted() -> None:
+    assert unused_options(parsed("--port", "1", "--prefix", "x", "--warm", "--allow-websocket-origin=a.example")) == []
+
+
+def test_panel_serve_says_once_what_it_does_not_use(tmp_path: Path) -> None:
+    options = ("--show", "--dev", "--allow-websocket-origin=*", "--address", "127.0.0.1")
+    server = Server(tmp_path / "data", way=WAYS[1], arguments=options).start()
+    try:
+        assert_is_the_monitor(server)
+        (note,) = [line for line in server.log().splitlines() if "Not used" in line]
+        assert re.search(r"--show \(.*--autoreload \(.*websocket origin \* \(", note)
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize(("options", "says"), [(("--num-procs=2",), "one process"), (("other.py",), "by itself")])
 def test_panel_serve_ends_with_one_sentence(tmp_path: Path, options: tuple[str, ...], says: str) -> None:
     environment = os.environ | {"PROXMON_DATA": str(tmp_path)}
     command = [sys.executable, "-m", "panel", "serve", "app.py", *options]

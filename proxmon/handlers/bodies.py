@@ -1,0 +1,90 @@
+"""Bounds the bodies of all requests, so that none is held in memory that no route would take."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import cast
+
+import msgspec
+from tornado.http1connection import HTTP1Connection
+from tornado.httputil import (
+    HTTPConnection,
+    HTTPHeaders,
+    HTTPMessageDelegate,
+    HTTPServerConnectionDelegate,
+    RequestStartLine,
+    ResponseStartLine,
+)
+
+# A form, a name, an acknowledgement or a statement in SQL; only agents send more.
+MAX_BYTES = 256 * 1024
+# What is too large is read to its end and thrown away, since a sender that is cut off does not see why; up to here.
+MAX_DISCARDED_BYTES = 256 * 1024 * 1024
+
+
+class BoundedBodies(HTTPServerConnectionDelegate):
+    """Stands before an application and answers 413 to a body that is larger than its path takes."""
+
+    def __init__(self, application: HTTPServerConnectionDelegate, limit_of: Callable[[str], int]) -> None:
+        self._application, self._limit_of = application, limit_of
+
+    def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
+        """Return what takes one request."""
+        delegate = self._application.start_request(server_conn, request_conn)
+        return BoundedRequest(delegate, cast("HTTP1Connection", request_conn), self._limit_of)
+
+    def on_close(self, server_conn: object) -> None:
+        """Pass on that a connection was closed."""
+        self._application.on_close(server_conn)
+
+
+class BoundedRequest(HTTPMessageDelegate):
+    """Passes a request on, unless its body exceeds the limit of its path."""
+
+    def __init__(
+        self, delegate: HTTPMessageDelegate, connection: HTTP1Connection, limit_of: Callable[[str], int]
+    ) -> None:
+        self._delegate, self._connection, self._limit_of = delegate, connection, limit_of
+        self._limit = self._received = 0
+        self._is_passed_on = False
+
+    def headers_received(
+        self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
+    ) -> Awaitable[None] | None:
+        """Keep a body from the application whose announced size is too large."""
+        self._limit = self._limit_of(cast("RequestStartLine", start_line).path.partition("?")[0])
+        self._connection.set_max_body_size(MAX_DISCARDED_BYTES)
+        announced = headers.get("Content-Length", "")
+        self._is_passed_on = not announced.isdecimal() or int(announced) <= self._limit
+        if self._is_passed_on:
+            return self._delegate.headers_received(start_line, headers)
+        if "Expect" in headers or int(announced) > MAX_DISCARDED_BYTES:
+            self._refuse()
+        return None
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        """Pass a part on; those of a body without an announced size are counted."""
+        self._received += len(chunk)
+        if self._is_passed_on and self._received > self._limit:
+            self._is_passed_on = False
+            self._delegate.on_connection_close()
+        return self._delegate.data_received(chunk) if self._is_passed_on else None
+
+    def finish(self) -> None:
+        """Pass on that the request is complete, or refuse it now that its sender listens."""
+        if self._is_passed_on:
+            self._delegate.finish()
+        else:
+            self._refuse()
+
+    def on_connection_close(self) -> None:
+        """Pass on that the connection was closed."""
+        if self._is_passed_on:
+            self._delegate.on_connection_close()
+
+    def _refuse(self) -> None:
+        text = msgspec.json.encode({"error": f"Send less in one request: at most {self._limit} bytes here."})
+        headers = HTTPHeaders({"Content-Type": "application/json; charset=utf-8", "Cache-Control": "no-store"})
+        headers["Content-Length"] = str(len(text))
+        self._connection.write_headers(ResponseStartLine("HTTP/1.1", 413, "Content Too Large"), headers, text)
+        self._connection.finish()
