@@ -89,6 +89,11 @@ class HostPage(Page):
         thresholds = {"warning": rules.capacity_warning_percent, "critical": rules.capacity_critical_percent}
         return {"thresholds": thresholds, "host": self.host_name}
 
+    def shown_hosts(self) -> list[JudgedHost]:
+        """List this host, where it is there."""
+        judged = self._find()
+        return [judged] if judged is not None else []
+
     def _find(self) -> JudgedHost | None:
         return self.board.find_named(self.host_name) if self.board is not None else None
 

@@ -17,6 +17,7 @@ from dashboards.alert_rows import alert_counts
 from dashboards.components import Channel, Message
 from dashboards.formats import clock_text, unix
 from dashboards.newest import Newest
+from dashboards.resolution import resolution_words
 from proxmon.board import Board, JudgedHost, PastBoard
 from proxmon.bus import Changes
 from proxmon.context import Monitor
@@ -125,7 +126,19 @@ class Page(pn.viewable.Viewer):
     def _push(self, changes: Changes | None) -> None:
         is_still = self.at is not None and changes is not None
         news = () if is_still or self.board is None else self.refresh(changes)
-        self._send([*self._beat(changes), *self._count_alerts(changes), *news])
+        self._send([*self._beat(changes), *self._count_alerts(changes), *self._tell_resolution(changes), *news])
+
+    def shown_hosts(self) -> list[JudgedHost]:
+        """List the hosts that the page shows."""
+        return self.board.list_hosts() if self.board is not None else []
+
+    def _tell_resolution(self, changes: Changes | None) -> Iterator[Message]:
+        """Give what a past moment is shown from, where that is less than all samples."""
+        if changes is not None or self.at is None:
+            return
+        words = resolution_words(judged.snapshot for judged in self.shown_hosts())
+        if words:
+            yield {"to": "travel", "words": words}
 
     def _count_alerts(self, changes: Changes | None) -> Iterator[Message]:
         """Give the header's counts when they changed, also by time; a page of the past shows those of now as well."""

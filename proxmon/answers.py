@@ -36,6 +36,8 @@ def host_answer(judged: JudgedHost, now: datetime) -> dict[str, Any]:
         "unknown": status.unknown_count,
         "created_at": iso(snapshot.host.created_at),
         "last_seen_at": iso(snapshot.last_seen_at),
+        "resolution": snapshot.resolution,
+        "kept_at": iso(snapshot.kept_at),
         "agent_version": newest.agent_version if newest else None,
         "findings": [finding_answer(finding, now, judged.find_since(finding)) for finding in status.findings],
         "samples": {tier.value: sample_answer(sample) for tier, sample in sorted(snapshot.samples.items())},

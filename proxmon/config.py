@@ -67,6 +67,11 @@ class RetentionSettings:
     payload_days: float = setting(
         365.0, "PROXMON_KEEP_PAYLOADS_DAYS", "Medium and slow samples are kept as they came for this many days."
     )
+    hourly_payload_days: float = setting(
+        365.0,
+        "PROXMON_KEEP_HOURLY_PAYLOADS_DAYS",
+        "After that, the last sample of each hour and those that events tell of are kept until they are this old.",
+    )
     row_days: float = setting(
         14.0, "PROXMON_KEEP_ROWS_DAYS", "Rows of hosts, zpools, storages and datasets are kept for this many days."
     )

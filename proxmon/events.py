@@ -103,10 +103,11 @@ class EventRequest:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """The verdict on one subject of a rule as it was recorded, and since when; None is not judged any more."""
+    """The verdict on one subject of a rule as it was recorded, since when and why; None is not judged any more."""
 
     verdict: str | None
     since: datetime
+    message: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,7 @@ class Recorded:
             if event.kind in STATUS_KINDS:
                 now = now._with_status(event)
             elif event.kind is EventKind.FINDING:
-                verdicts[event.rule, event.subject] = Mark(event.became, event.happened_at)
+                verdicts[event.rule, event.subject] = Mark(event.became, event.happened_at, event.message)
         return replace(now, verdicts=verdicts)
 
     def verdict(self, rule: str, subject: str) -> str:
@@ -138,10 +139,16 @@ class Recorded:
         mark = self.verdicts.get((rule, subject))
         return Verdict.OK if mark is None or mark.verdict is None else mark.verdict
 
-    def worst_verdict(self, rule: str) -> Verdict:
-        """Return the worst verdict that stands recorded on any subject of a rule."""
-        standing = [Verdict(mark.verdict) for (name, _), mark in self.verdicts.items() if name == rule and mark.verdict]
-        return min(standing, key=lambda verdict: SEVERITY[verdict], default=Verdict.OK)
+    def find_worst(self, rule: str) -> Mark | None:
+        """Return the worst verdict that stands recorded on any subject of a rule; None where none was.
+
+        A rule that cannot be judged at all leaves what was recorded of its subjects as it is, and is unknown itself.
+        """
+        blind = self.verdicts.get((rule, ""))
+        if blind is not None and blind.verdict == Verdict.UNKNOWN:
+            return blind
+        standing = [mark for (name, _), mark in self.verdicts.items() if name == rule and mark.verdict]
+        return min(standing, key=lambda mark: SEVERITY[Verdict(mark.verdict)], default=None)
 
     def find_since(self, finding: Finding) -> datetime | None:
         """Return since when a finding has its verdict; None where that was not recorded."""

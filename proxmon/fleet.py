@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from enum import StrEnum
 
 from proxmon.events import Recorded
 from proxmon.payload import FastPayload, Tier
@@ -21,6 +22,20 @@ class Host:
     created_at: datetime
 
 
+class Resolution(StrEnum):
+    """What a past moment is shown from.
+
+    ``FULL`` is the newest samples as they came, ``ROWS`` the rows that were made of them, with the guests of the last
+    sample that was kept, and ``HOUR`` that sample alone: the last of an hour, or one that an event tells of. ``EVENTS``
+    is that nothing is left of the fast samples but what was recorded.
+    """
+
+    FULL = "full"
+    ROWS = "rows"
+    HOUR = "hour"
+    EVENTS = "events"
+
+
 @dataclass(frozen=True, slots=True)
 class HostSnapshot:
     """What is known of one host at one moment.
@@ -29,8 +44,8 @@ class HostSnapshot:
     ``left_at`` is when it said goodbye, ``left_reason`` why (such as ``reboot``); ``rotated_at`` is when its token was
     last replaced.
     ``last_scrubs`` holds the end of the last finished scrub that was ever heard of, by pool.
-    ``recorded`` is what the events say of it, None where there are none. ``is_thinned`` is true when the newest
-    samples of that moment are gone and the last that was kept stands for them.
+    ``recorded`` is what the events say of it, None where there are none. ``resolution`` is what a past moment is shown
+    from; where that is no full one, ``kept_at`` is when the sample was observed that was kept of that time.
     """
 
     host: Host
@@ -41,7 +56,13 @@ class HostSnapshot:
     left_reason: str | None = None
     last_scrubs: Mapping[str, datetime] = field(default_factory=dict[str, datetime])
     recorded: Recorded | None = None
-    is_thinned: bool = False
+    resolution: Resolution = Resolution.FULL
+    kept_at: datetime | None = None
+
+    @property
+    def is_thinned(self) -> bool:
+        """Tell whether the newest samples of that moment are gone, and at most an earlier one stands for them."""
+        return self.resolution in (Resolution.HOUR, Resolution.EVENTS)
 
     @property
     def newest_sample(self) -> Sample | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -14,7 +13,8 @@ from proxmon.payload import Tier
 from proxmon.rules.connection import silence_limit
 from proxmon.status import HostStatus, evaluate, overall
 
-MOMENT = timedelta(microseconds=1)
+MOMENT, HOUR = timedelta(microseconds=1), timedelta(hours=1)
+PASSED = "It passed, as was recorded then"
 
 
 def judge_past(host: HostSnapshot, rules: RuleSettings, at: datetime) -> tuple[HostSnapshot, HostStatus]:
@@ -25,15 +25,14 @@ def judge_past(host: HostSnapshot, rules: RuleSettings, at: datetime) -> tuple[H
     """
     status, recorded = evaluate(host, rules, at), host.recorded
     if recorded is None or recorded.status is None:
-        return host, status
+        heard = _within_hour(host, at) if host.is_thinned else host
+        return heard, status if heard is host else evaluate(heard, rules, at)
     if recorded.status is Status.OFFLINE:
         if status.status is Status.OFFLINE:
             return host, status
         silent = _silent(host, rules, recorded)
         return silent, evaluate(silent, rules, at)
-    if status.status is recorded.status and not host.is_thinned:
-        return host, status
-    if status.status is not Status.OFFLINE and not host.is_thinned:
+    if not host.is_thinned and status.status is not Status.OFFLINE:
         return host, status
     fresh = _fresh(host, recorded, at)
     return fresh, _judge_kept(fresh, host, rules, recorded, at)
@@ -62,15 +61,28 @@ def _judge_kept(
     Between two kept samples a date in them, such as that of an oldest snapshot, may have moved on.
     """
     status = evaluate(fresh, rules, at)
-    if status.status is recorded.status or not host.samples:
-        return status
-    own = max(sample.received_at for sample in host.samples.values())
+    own = max((sample.received_at for sample in host.samples.values()), default=at)
     then = {finding.rule: finding for finding in evaluate(_fresh(host, recorded, own), rules, own).findings}
-    findings = tuple(_chosen(status.findings, then, recorded))
+    findings = tuple(_chosen(finding, then[finding.rule], recorded) for finding in status.findings)
     return replace(status, status=overall(findings), findings=findings)
 
 
-def _chosen(findings: tuple[Finding, ...], then: dict[str, Finding], recorded: Recorded) -> Iterator[Finding]:
-    for finding in findings:
-        is_as_recorded = finding.verdict is recorded.worst_verdict(finding.rule)
-        yield finding if is_as_recorded else then.get(finding.rule, finding)
+def _chosen(now: Finding, then: Finding, recorded: Recorded) -> Finding:
+    """Return a rule's finding as it was recorded: of what is kept of the samples, or else of the events alone."""
+    mark = recorded.find_worst(now.rule)
+    verdict = Verdict(mark.verdict) if mark and mark.verdict else Verdict.OK
+    if now.rule == "offline" or verdict is now.verdict:
+        return now
+    if verdict is then.verdict:
+        return then
+    if mark is None and now.verdict is Verdict.UNKNOWN:
+        return now
+    return replace(now, verdict=verdict, message=mark.message if mark else PASSED, value=None, subject="", details=())
+
+
+def _within_hour(host: HostSnapshot, at: datetime) -> HostSnapshot:
+    """Return a host of which no events are known: it was heard all through the hour that its kept sample ends."""
+    fast = host.samples.get(Tier.FAST)
+    if fast is None or at - fast.observed_at > HOUR:
+        return host
+    return replace(host, samples={**host.samples, Tier.FAST: replace(fast, fresh_at=at)}, last_seen_at=at)

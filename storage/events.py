@@ -42,7 +42,8 @@ SELECT host_id, arg_min_null(was, happened_at) FROM base.events
 WHERE kind IN ('status', 'online', 'offline') AND happened_at > $1 GROUP BY host_id
 """
 _VERDICTS = """
-SELECT host_id, rule, subject, arg_max_null(became, happened_at), max(happened_at) FROM base.events
+SELECT host_id, rule, subject, arg_max_null(became, happened_at), max(happened_at),
+    arg_max_null(message, happened_at) FROM base.events
 WHERE kind = 'finding' AND happened_at <= $1 GROUP BY host_id, rule, subject
 """
 _FOREVER = datetime(9999, 1, 1)
@@ -79,8 +80,9 @@ def read_recorded(cursor: DuckDBPyConnection, at: datetime | None) -> dict[int, 
     """Return what the events say of each host at a moment; a host of which they say nothing is missing."""
     moment = to_store(at) if at else _FOREVER
     verdicts: dict[int, dict[tuple[str, str], Mark]] = {}
-    for host_id, rule, subject, became, since in cursor.execute(_VERDICTS, [moment]).fetchall():
-        verdicts.setdefault(host_id, {})[rule or "", subject or ""] = Mark(became, from_store(since))
+    for host_id, rule, subject, became, since, message in cursor.execute(_VERDICTS, [moment]).fetchall():
+        mark = Mark(became, from_store(since), message or "")
+        verdicts.setdefault(host_id, {})[rule or "", subject or ""] = mark
     found: dict[int, Recorded] = {}
     for host_id, became, *moments in cursor.execute(_STATUSES, [moment]).fetchall():
         since, online, judged = (moment and from_store(moment) for moment in moments)

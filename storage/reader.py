@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -132,8 +132,15 @@ def read_samples(cursor: DuckDBPyConnection, tier: Tier, newest: Moments, moment
 
 def read_received_since(cursor: DuckDBPyConnection, at: datetime) -> list[Sample]:
     """List the samples that were received after a moment, in the order in which they were stored."""
-    rows = cursor.execute(_RECEIVED_SINCE, [to_store(at)]).fetchall()
-    return [sample for row in rows if (sample := _sample(row)) is not None]
+    return list(read_rows(cursor.execute(_RECEIVED_SINCE, [to_store(at)]).fetchall()))
+
+
+def read_rows(rows: Iterable[tuple[Any, ...]]) -> Iterator[Sample]:
+    """Give the samples of rows; one that cannot be read any more is left out and logged."""
+    for row in rows:
+        sample = _sample(row)
+        if sample is not None:
+            yield sample
 
 
 def read_samples_after_progress(connection: DuckDBPyConnection, limit: int) -> list[tuple[int, Sample | None]]:
@@ -151,10 +158,7 @@ def _samples_at(
     # Hosts that fell silent long ago are asked for apart, or their span would make every row group be read.
     recent = {host_id: at for host_id, at in moments.items() if newest - at <= timedelta(hours=2)}
     for chosen in (recent, {host_id: at for host_id, at in moments.items() if host_id not in recent}):
-        for row in _rows_at(cursor, tier, chosen, known_at):
-            sample = _sample(row)
-            if sample is not None:
-                yield sample
+        yield from read_rows(_rows_at(cursor, tier, chosen, known_at))
 
 
 def _rows_at(

@@ -8,7 +8,7 @@ What the rows do not have is unknown then: guests, whose rows go first, and what
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -94,6 +94,17 @@ def rebuild_fast_samples(
         for host_id, [row] in found.hosts.items()
         if host_id in clocks
     }
+
+
+def with_guests(sample: Sample, kept: Sample | None) -> Sample:
+    """Return a sample that was made of rows with the guests of one that was kept, where the rows have none."""
+    payload, lender = sample.payload, kept.payload if kept else None
+    assert isinstance(payload, FastPayload)
+    own, lent = payload.vms_runtime, lender.vms_runtime if isinstance(lender, FastPayload) else None
+    if own is None or own.vms is not None or own.error or lent is None or lent.vms is None:
+        return sample
+    filled = msgspec.structs.replace(payload, vms_runtime=msgspec.structs.replace(own, vms=lent.vms))
+    return replace(sample, payload=filled, raw=_encode(filled, sample.other_sections))
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,10 +197,14 @@ def _sample(host_id: int, row: Record, found: _Found, clock: tuple[float, str]) 
         interval_seconds=clock[0],
         clock_offset_seconds=(collected_at - observed_at).total_seconds(),
         agent_version=clock[1],
-        raw=msgspec.json.encode(msgspec.structs.asdict(payload) | others),
+        raw=_encode(payload, others),
         payload=payload,
         other_sections=others,
     )
+
+
+def _encode(payload: FastPayload, others: Mapping[str, Section]) -> bytes:
+    return msgspec.json.encode(msgspec.structs.asdict(payload) | dict(others))
 
 
 def _pool(row: Record, vdevs: Sequence[Record]) -> Pool:

@@ -24,6 +24,7 @@ FROM base.host_events WHERE happened_at <= coalesce($1, 'infinity'::TIMESTAMP) G
 """
 _DELETE_HISTORY = (
     "DELETE FROM base.fast_samples WHERE host_id = ?",
+    "DELETE FROM base.kept_samples WHERE host_id = ?",
     "DELETE FROM base.medium_samples WHERE host_id = ?",
     "DELETE FROM base.slow_samples WHERE host_id = ?",
     "DELETE FROM base.host_samples WHERE host_id = ?",

@@ -15,11 +15,13 @@ from duckdb import DuckDBPyConnection
 
 from proxmon.config import RetentionSettings
 from proxmon.payload import Tier
+from storage.kept import Bite, keep_samples
 from storage.ledger import Span
 from storage.moments import to_store
 from storage.rollups import read_kept_since, transaction
 
 BITE_ROWS = 50_000
+BITE_SAMPLES = 10_000  # what is kept of them is unpacked, a thousand in some 30 ms
 # The newest sample of each host stays however old it is: it is the last that is known of that host.
 _OLD = " WHERE observed_at < $before"
 _OLD_SAMPLES = (
@@ -40,6 +42,11 @@ class Kept:
     tier: Tier | None = None
 
     @property
+    def bite_rows(self) -> int:
+        """Return how many rows are deleted in one transaction."""
+        return BITE_SAMPLES if self.tier else BITE_ROWS
+
+    @property
     def find(self) -> str:
         """Return the query for the first old rows as they lie in the file."""
         rows = "SELECT rowid AS position FROM base." + self.name + self.old + " LIMIT $rows"
@@ -55,6 +62,7 @@ KEPT: tuple[Kept, ...] = (
     Kept("fast_samples", "fast_payload_days", _OLD_SAMPLES, Tier.FAST),
     Kept("medium_samples", "payload_days", _OLD_SAMPLES, Tier.MEDIUM),
     Kept("slow_samples", "payload_days", _OLD_SAMPLES, Tier.SLOW),
+    Kept("kept_samples", "hourly_payload_days"),
     Kept("host_samples", "row_days"),
     Kept("zpool_samples", "row_days"),
     Kept("vdev_samples", "row_days"),
@@ -96,14 +104,16 @@ def _retire(connection: DuckDBPyConnection, kept: Kept, before: datetime, spans:
     while not is_done:
         with transaction(connection):
             _note(connection, kept.name, before)
-            is_done = _bite(connection, kept, chosen) < BITE_ROWS
+            is_done = _bite(connection, kept, chosen) < kept.bite_rows
         yield
 
 
 def _bite(connection: DuckDBPyConnection, kept: Kept, chosen: dict[str, object]) -> int:
-    row = connection.execute(kept.find, {**chosen, "rows": BITE_ROWS}).fetchone()
+    row = connection.execute(kept.find, {**chosen, "rows": kept.bite_rows}).fetchone()
     assert row is not None
     if row[1]:
+        if kept.tier:
+            keep_samples(connection, Bite(kept.tier, kept.old, chosen, row[0]))
         connection.execute(kept.delete, {**chosen, "position": row[0]})
     return row[1]
 

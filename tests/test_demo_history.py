@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import random
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from proxmon.board import PastBoard
 from proxmon.cli.serving import make_past
-from proxmon.config import Settings
+from proxmon.config import RuleSettings, Settings
 from proxmon.demo.history import PACES
 from proxmon.findings import Verdict
+from proxmon.fleet import Resolution
 from proxmon.payload import Tier
+from storage import Store
 from tests.pasts import BEGIN, WrittenPast, a_past
 from tests.storage.conftest import ask_file
 
@@ -102,9 +107,11 @@ def test_hosts_go_on_with_the_tokens_that_they_have(small_past: WrittenPast) -> 
 
 
 def test_every_tier_is_kept_for_the_time_it_should_be(full_past: WrittenPast) -> None:
+    [(raw,)] = ask_file(full_past.directory, "SELECT min(observed_at) FROM base.fast_samples")
     oldest = dict(ask_file(full_past.directory, "SELECT tier, min(observed_at) FROM samples GROUP BY tier"))
     begin = BEGIN.replace(tzinfo=None)
-    assert begin - 4 * DAY < oldest[Tier.FAST] < begin - 2 * DAY
+    assert begin - 4 * DAY < raw < begin - 2 * DAY
+    assert oldest[Tier.FAST] < begin - 29 * DAY
     assert oldest[Tier.SLOW] < begin - 29 * DAY
 
 
@@ -127,3 +134,28 @@ def test_the_command_makes_a_past_once(tmp_path: Path) -> None:
     assert past is not None
     assert set(past.tokens) == {"pve-lab-07"}
     assert make_past(settings, hosts=1, days=0.1) is None
+
+
+@pytest.mark.parametrize("seed", range(40 if os.environ.get("PROXMON_SOAK") else 1))
+def test_fifty_random_moments_have_the_statuses_that_were_shown_then(full_past: WrittenPast, seed: int) -> None:
+    chance = random.Random(seed)
+    moments = [full_past.starts_at + chance.random() * (BEGIN - full_past.starts_at) for _ in range(50)]
+    boards, resolutions = list(past_boards(full_past, moments)), set[Resolution]()
+    assert len({board.at for board in boards}) == 50
+    for board in boards:
+        for judged in board.list_hosts():
+            verdicts = {finding.rule: finding.verdict for finding in judged.status.findings}
+            assert (judged.status.status, verdicts) == full_past.recorded.at(judged.name, board.at), board.at
+            resolutions.add(judged.snapshot.resolution)
+    # Samples, rows and what is kept by the hour: the moments lie in the time of each.
+    assert resolutions >= {Resolution.FULL, Resolution.HOUR}
+
+
+def past_boards(written: WrittenPast, moments: list[datetime]) -> Iterator[PastBoard]:
+    """Give the judged fleet of each moment, from the file that the past was written to."""
+    store = Store.open(written.directory)
+    try:
+        for at in moments:
+            yield PastBoard(store.snapshot(at), RuleSettings())
+    finally:
+        store.close()

@@ -20,7 +20,12 @@ export function mount(root) {
     });
   }
   for (const step of document.querySelectorAll("[data-travel^='3'], [data-travel^='8']")) step.hidden = !isPast();
-  return () => {};
+  // What a moment is shown from is known once it is loaded.
+  const line = document.querySelector("[data-role=resolution]");
+  return ({ words }) => {
+    line.textContent = words;
+    line.hidden = false;
+  };
 }
 
 const text = (seconds) => new Date(seconds * 1000).toISOString().slice(0, 19);

@@ -8,7 +8,14 @@ from datetime import UTC, datetime
 from duckdb import DuckDBPyConnection
 
 from proxmon.errors import StoreUnavailableError
-from storage.migrations import m0001_samples, m0002_rollups, m0003_alerts, m0004_silences, m0005_events
+from storage.migrations import (
+    m0001_samples,
+    m0002_rollups,
+    m0003_alerts,
+    m0004_silences,
+    m0005_events,
+    m0006_kept_samples,
+)
 
 log = logging.getLogger(__name__)
 
@@ -19,6 +26,7 @@ MIGRATIONS: tuple[tuple[int, str], ...] = (
     (3, m0003_alerts.SQL),
     (4, m0004_silences.SQL),
     (5, m0005_events.SQL),
+    (6, m0006_kept_samples.SQL),
 )
 NEWEST_VERSION = MIGRATIONS[-1][0]
 

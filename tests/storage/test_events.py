@@ -6,12 +6,13 @@ import os
 import random
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from proxmon.board import Board, PastBoard
 from proxmon.bus import Bus
-from proxmon.config import RuleSettings
+from proxmon.config import RetentionSettings, RuleSettings
 from proxmon.events import STATUS_KINDS, Event, EventKind, EventRequest, Recorded
 from proxmon.findings import Status
 from proxmon.fleet import Fleet, Host
@@ -180,6 +181,9 @@ class Life:
         return wrong
 
 
+SEEDS = pytest.mark.parametrize("seed", range(200 if os.environ.get("PROXMON_SOAK") else 3))
+
+
 def payloads(chance: random.Random, at: datetime) -> dict[str, dict[str, object]]:
     """Return what a host says: mostly that it is well."""
     pool = a_pool(
@@ -216,11 +220,26 @@ def live(life: Life, chance: random.Random, steps: int) -> None:
         life.pass_time(chance.choice([1, 4, 9, 9, 9, 31, 65]) * SECOND)
 
 
-@pytest.mark.parametrize("seed", range(200 if os.environ.get("PROXMON_SOAK") else 3))
+@SEEDS
 def test_a_past_moment_has_the_statuses_that_were_recorded_then(store: Store, seed: int) -> None:
     chance, life = random.Random(seed), Life(store)
     live(life, chance, 50)
     assert life.differences(asked_moments(life, chance)) == []
+
+
+@SEEDS
+def test_old_moments_have_the_statuses_that_were_recorded_then(store: Store, directory: Path, seed: int) -> None:
+    chance, life = random.Random(seed), Life(store)
+    live(life, chance, 50)
+    moments = asked_moments(life, chance)
+    store.close()
+    life.store = Store.open(directory, retention=RetentionSettings(fast_payload_days=1, row_days=1))
+    life.store.keep_up(life.now + 3 * DAY)
+    assert life.differences(moments) == []
+    with life.store._database.writer().cursor() as cursor:
+        cursor.execute("DELETE FROM base.kept_samples")
+    assert life.differences(moments) == []
+    life.store.close()
 
 
 def asked_moments(life: Life, chance: random.Random) -> list[datetime]:

@@ -103,8 +103,9 @@ def test_the_interval_is_the_hosts_own(store: Store, host: Host) -> None:
     assert past_host(store, host).samples[Tier.FAST].interval_seconds == 60
 
 
-def test_a_guest_whose_rows_are_gone_is_unknown(directory: Path) -> None:
-    store = Store.open(directory, retention=RetentionSettings(guest_row_days=1, fast_payload_days=1))
+def test_a_guest_of_which_nothing_was_kept_is_unknown(directory: Path) -> None:
+    spans = RetentionSettings(guest_row_days=1, fast_payload_days=1, hourly_payload_days=1)
+    store = Store.open(directory, retention=spans)
     host = store.add_host("pve-01", SECRET, NOW - 9 * DAY)
     fill(store, host, a_fast_payload(vms_runtime={"vms": [a_guest()]}))
     payload = past_host(store, host).samples[Tier.FAST].payload

@@ -43,6 +43,7 @@ def test_each_table_keeps_its_rows_for_its_span(store: Store, host: Host, direct
         "fast_samples": 1,
         "medium_samples": 4,
         "slow_samples": 4,
+        "kept_samples": 3,
         "host_samples": 2,
         "zpool_samples": 2,
         "vdev_samples": 6,
