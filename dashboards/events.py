@@ -41,6 +41,4 @@ class EventsPage(Page):
 
     async def receive(self, message: Message) -> None:
         """Answer with the events that the browser asks for."""
-        answer = await self._timeline.answer(message)
-        if not self._is_over:
-            self._send([answer])
+        self._answer(await self._timeline.answer(message))

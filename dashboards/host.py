@@ -45,6 +45,11 @@ class HostPage(Page):
         """Return the way over the overview to this host."""
         return [("/", "Overview"), (f"/hosts/{self.host_name}", self.host_name)]
 
+    @property
+    def stepped_host(self) -> str:
+        """Return the host's name: one steps through its events."""
+        return self.host_name
+
     def context(self) -> dict[str, object]:
         """Return the sections as they are now; those of a past moment come when they are loaded."""
         judged = self._find()
@@ -76,13 +81,11 @@ class HostPage(Page):
 
     async def receive(self, message: Message) -> None:
         """Answer a chart that asks for a span of the past, or the timeline that asks for events."""
-        judged, answer = self._find(), None
+        judged = self._find()
         if message.get("to") == "timeline":
-            answer = await self._timeline.answer(message)
+            self._answer(await self._timeline.answer(message))
         elif judged is not None and message.get("to") == "charts":
-            answer = await self._charts.answer(message, self.newest(judged))
-        if answer is not None and not self._is_over:
-            self._send([answer])
+            self._answer(await self._charts.answer(message, self.newest(judged)))
 
     def _chart_state(self) -> Message:
         rules = self.monitor.settings.rules

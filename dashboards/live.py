@@ -18,6 +18,7 @@ from dashboards.components import Channel, Message
 from dashboards.formats import clock_text, unix
 from dashboards.newest import Newest
 from dashboards.resolution import resolution_words
+from dashboards.steps import Steps
 from proxmon.board import Board, JudgedHost, PastBoard
 from proxmon.bus import Changes
 from proxmon.context import Monitor
@@ -68,6 +69,11 @@ class Page(pn.viewable.Viewer):
         return [(self.nav, self.title)]
 
     @property
+    def stepped_host(self) -> str | None:
+        """Return whose events one steps through; None for those of the fleet."""
+        return None
+
+    @property
     def now(self) -> datetime:
         """Return the moment that the page shows."""
         return self.at or self.monitor.clock()
@@ -115,6 +121,9 @@ class Page(pn.viewable.Viewer):
             return
         if "hello" in event.data:
             await self._start()
+        elif event.data.get("to") == "travel":
+            steps = Steps(self.monitor.step, self.stepped_host, self.at)
+            self._answer(await steps.answer(event.data, self.monitor.clock()))
         else:
             await self.receive(event.data)
 
@@ -153,6 +162,11 @@ class Page(pn.viewable.Viewer):
         if changes is None or now - self._beat_at >= BEAT_SECONDS:
             self._beat_at = now
             yield {"to": "link", "now": now}
+
+    def _answer(self, message: Message) -> None:
+        """Send an answer, unless the session ended before it was there."""
+        if not self._is_over:
+            self._send([message])
 
     def _send(self, messages: list[Message]) -> None:
         if messages:

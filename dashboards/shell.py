@@ -75,6 +75,7 @@ def frame_context(page: Page) -> dict[str, Any]:
         "prefix": prefix,
         "own_hosts": " ".join([asked_host(), *sorted(page.monitor.settings.allowed_origins)]),
         "suffix": "" if at is None else f"?at={quote(f'{at:%Y-%m-%dT%H:%M:%SZ}')}",
+        "whose": f" of {page.stepped_host}" if page.stepped_host else "",
         "live_address": prefix + page.crumbs[-1][0],
         "has_past": page.has_past,
         "alert_counts": alert_counts(page.monitor),

@@ -13,7 +13,7 @@ from proxmon.alerts.silences import SilenceBook
 from proxmon.board import Board, PastBoard
 from proxmon.bus import Bus
 from proxmon.config import Settings
-from proxmon.events import Event, EventRequest
+from proxmon.events import Event, EventRequest, StepRequest
 from proxmon.hosts import HostRegistry
 from proxmon.ingest import Ingest
 from proxmon.queries import Queries
@@ -58,5 +58,6 @@ class Monitor:
     past: PastReader
     recorder: Recorder
     events: Callable[[EventRequest], Awaitable[list[Event]]]
+    step: Callable[[StepRequest], Awaitable[datetime | None]]
     # A pandas DataFrame: proxmon itself needs no pandas, which takes half a second to import.
     series: Callable[[SeriesRequest], Awaitable[Any]]

@@ -102,6 +102,15 @@ class EventRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class StepRequest:
+    """Which step through the recorded moments is asked for: to the first after ``at``, or to the last up to ``at``."""
+
+    at: datetime
+    is_forward: bool
+    host: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Mark:
     """The verdict on one subject of a rule as it was recorded, since when and why; None is not judged any more."""
 

@@ -16,7 +16,7 @@ from proxmon.bus import Bus
 from proxmon.config import Settings
 from proxmon.context import CheckedStore, Monitor
 from proxmon.control import private_key
-from proxmon.events import Event, EventRequest
+from proxmon.events import Event, EventRequest, StepRequest
 from proxmon.fleet import Fleet, FleetSnapshot, HostSnapshot
 from proxmon.hosts import HostRegistry, HostStore
 from proxmon.ingest import Ingest, SampleStore
@@ -59,6 +59,10 @@ class Store(HostStore, TokenStore, SessionStore, SampleStore, QueryStore, Checke
         """List the events that are asked for."""
         ...
 
+    def find_step(self, request: StepRequest) -> datetime | None:
+        """Return the next moment in a direction at which an event was recorded, or None."""
+        ...
+
     def list_recorded_since(self, at: datetime) -> list[Event]:
         """List the derived events that were recorded after a moment."""
         ...
@@ -94,6 +98,9 @@ def make_monitor(store: Store, settings: Settings, clock: Callable[[], datetime]
     async def events(request: EventRequest) -> list[Event]:
         return await asyncio.to_thread(store.list_events, request)
 
+    async def step(request: StepRequest) -> datetime | None:
+        return await asyncio.to_thread(store.find_step, request)
+
     async def series(request: SeriesRequest) -> Any:
         return await asyncio.to_thread(store.series, request)
 
@@ -114,6 +121,7 @@ def make_monitor(store: Store, settings: Settings, clock: Callable[[], datetime]
         past=past,
         recorder=recorder,
         events=events,
+        step=step,
         series=series,
     )
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from duckdb import DuckDBPyConnection
 
-from proxmon.events import Event, EventKind, EventRequest, Mark, Recorded
+from proxmon.events import Event, EventKind, EventRequest, Mark, Recorded, StepRequest
 from proxmon.findings import Status
 from storage.moments import from_store, to_store
 
@@ -28,6 +28,10 @@ _NEWEST = (
     _LIST + " QUALIFY rank() OVER (ORDER BY happened_at DESC) <= $limit ORDER BY happened_at DESC, host, rule, subject"
 )
 _OLDEST = _LIST + " QUALIFY rank() OVER (ORDER BY happened_at) <= $limit ORDER BY happened_at, host, rule, subject"
+_STEPS = {
+    True: "SELECT min(recorded_at) FROM events WHERE recorded_at > $at AND ($host IS NULL OR host = $host)",
+    False: "SELECT max(recorded_at) FROM events WHERE recorded_at <= $at AND ($host IS NULL OR host = $host)",
+}
 _RECORDED_SINCE = """
 SELECT h.host, e.host_id, happened_at, recorded_at, kind, rule, subject, was, became, message, started_at
 FROM base.events e JOIN base.hosts h USING (host_id) WHERE recorded_at > ? ORDER BY recorded_at
@@ -69,6 +73,12 @@ def list_events(cursor: DuckDBPyConnection, request: EventRequest) -> list[Event
     }
     query = _OLDEST if request.is_oldest_first else _NEWEST
     return [_event(row) for row in cursor.execute(query, parameters).fetchall()]
+
+
+def find_step(cursor: DuckDBPyConnection, request: StepRequest) -> datetime | None:
+    """Return the next moment in a direction at which an event was recorded, or None."""
+    found = cursor.execute(_STEPS[request.is_forward], {"host": request.host, "at": to_store(request.at)}).fetchone()
+    return from_store(found[0]) if found and found[0] else None
 
 
 def list_recorded_since(cursor: DuckDBPyConnection, at: datetime) -> list[Event]:

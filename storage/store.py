@@ -17,7 +17,7 @@ from duckdb import DuckDBPyConnection
 from proxmon.config import RetentionSettings
 from proxmon.credentials import ApiToken, HostSecret, TokenSecret
 from proxmon.errors import ConflictError, StoreUnavailableError
-from proxmon.events import Event, EventRequest
+from proxmon.events import Event, EventRequest, StepRequest
 from proxmon.fleet import FleetSnapshot, Host
 from proxmon.payload import Tier
 from proxmon.samples import Appended, Sample
@@ -27,7 +27,7 @@ from storage.backup import restore_backup
 from storage.credentials import CredentialFile
 from storage.database import Database
 from storage.directory import DataDirectory
-from storage.events import list_events, list_recorded_since
+from storage.events import find_step, list_events, list_recorded_since
 from storage.inbox import Inbox
 from storage.queries import Parameters, QueryAnswer
 from storage.reader import FOREVER, Moment, read_received_since
@@ -122,6 +122,13 @@ class Store:
             self.settle()
         with self._database.reader() as cursor:
             return list_events(cursor, request)
+
+    def find_step(self, request: StepRequest) -> datetime | None:
+        """Return the next moment in a direction at which an event was recorded, or None."""
+        with suppress(StoreUnavailableError):
+            self.settle()
+        with self._database.reader() as cursor:
+            return find_step(cursor, request)
 
     def list_recorded_since(self, at: datetime) -> list[Event]:
         """List the derived events that were recorded after a moment, in that order."""

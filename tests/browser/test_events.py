@@ -75,6 +75,39 @@ def test_older_events_are_a_step_away(open_page: OpenPage, server: Server, fresh
     expect(older).to_be_hidden()
 
 
+def test_one_steps_from_event_to_event_by_mouse_and_keyboard(
+    open_page: OpenPage, server: Server, fresh: tuple[str, str]
+) -> None:
+    name, token = fresh
+    send(server, token)
+    page = open_page(f"/hosts/{name}")
+    expect(page.locator("html")).to_have_attribute("data-link", "live")
+    page.wait_for_timeout(1100)  # the address knows whole seconds
+    send(server, token, zfs_pools=DEGRADED)
+    expect(page.locator(".host-title .pill")).to_have_text("Critical")
+    page.wait_for_timeout(1100)
+    page.get_by_role("button", name="Previous event", exact=True).click()
+    expect(page.locator(".past")).to_be_visible()
+    expect(page.locator(".host-title .pill")).to_have_text("Critical")
+    page.locator("body").press("p")
+    expect(page.locator(".host-title .pill")).to_have_text("OK")
+    page.get_by_role("button", name="Next event", exact=True).click()
+    expect(page.locator(".host-title .pill")).to_have_text("Critical")
+    page.locator("body").press("n")
+    expect(page).to_have_url(f"{server.url}/hosts/{name}")
+    page.locator("body").press("p")
+    expect(page.locator(".past")).to_be_visible()
+    page.locator("body").press("l")
+    expect(page).to_have_url(f"{server.url}/hosts/{name}")
+
+
+def test_before_the_first_event_one_is_told_so(open_page: OpenPage, server: Server) -> None:
+    page = open_page("/?at=2026-01-01T00:00:00Z")
+    expect(page.locator("html")).to_have_attribute("data-link", "past")
+    page.locator("body").press("p")
+    expect(page.get_by_role("alert")).to_have_text("Nothing was recorded before.")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_events_of_a_past_moment_fit_a_phone(open_page: OpenPage, server: Server, scheme: str) -> None:
     at = iso(datetime.now(UTC) - timedelta(days=400))

@@ -15,7 +15,7 @@ from proxmon.alerts.silences import SilenceBook
 from proxmon.board import Board, JudgedHost, PastBoard
 from proxmon.bus import Bus
 from proxmon.config import RuleSettings, Settings
-from proxmon.events import Event, EventRequest
+from proxmon.events import Event, EventRequest, StepRequest
 from proxmon.fleet import Fleet, FleetSnapshot, HostSnapshot
 from proxmon.recorder import Recorder
 from proxmon.series import METRICS, SeriesRequest
@@ -63,6 +63,9 @@ def a_monitor(*hosts: HostSnapshot, now: datetime = NOW) -> Any:
     async def events(request: EventRequest) -> list[Event]:
         return []
 
+    async def step(request: StepRequest) -> datetime | None:
+        return None
+
     desk = AlertDesk(Memory(), board, lambda: now)
     return SimpleNamespace(
         settings=Settings(),
@@ -76,6 +79,7 @@ def a_monitor(*hosts: HostSnapshot, now: datetime = NOW) -> Any:
         series=series,
         recorder=Recorder(EventMemory(), RULES, lambda: now),
         events=events,
+        step=step,
     )
 
 

@@ -193,7 +193,7 @@ def test_a_past_page_says_so_and_leads_back() -> None:
         frame = page_template(page)._render_variables["frame"]
     assert "You are looking at the past" in frame
     assert "As of 2026-11-22 20:00 UTC" in frame
-    assert 'href="/hosts/pve-01" data-travel="live">Back to live' in frame
+    assert 'href="/hosts/pve-01" data-travel="live"' in frame
     assert 'href="/vms?at=2026-11-22T20%3A00%3A00Z"' in frame
 
 

@@ -13,7 +13,7 @@ import pytest
 from proxmon.board import Board, PastBoard
 from proxmon.bus import Bus
 from proxmon.config import RetentionSettings, RuleSettings
-from proxmon.events import STATUS_KINDS, Event, EventKind, EventRequest, Recorded
+from proxmon.events import STATUS_KINDS, Event, EventKind, EventRequest, Recorded, StepRequest
 from proxmon.findings import Status
 from proxmon.fleet import Fleet, Host
 from proxmon.recorder import Recorder
@@ -84,6 +84,21 @@ def test_events_are_chosen_by_host_kind_and_time(store: Store, host: Host) -> No
     assert seconds(limit=2) == [3, 2]
     assert seconds(limit=1, is_oldest_first=True) == [1]
     assert seconds(known_at=NOW + 2 * SECOND) == [2, 1]
+
+
+def test_one_steps_from_one_recorded_moment_to_the_next(store: Store, host: Host) -> None:
+    other = store.add_host("pve-02", SECRET, NOW - DAY)
+    late = an_event(host, 1, recorded_at=NOW + 9 * SECOND)
+    store.append_events([late, an_event(other, 4), an_event(host, 6)]).result()
+
+    def step(second: int, *, is_forward: bool, name: str | None = None) -> float | None:
+        found = store.find_step(StepRequest(NOW + second * SECOND, is_forward, name))
+        return (found - NOW).total_seconds() if found else None
+
+    assert [step(second, is_forward=True) for second in (3, 4, 6, 9)] == [4, 6, 9, None]
+    assert [step(second, is_forward=False) for second in (9, 8, 5)] == [9, 6, 4]
+    assert step(4, is_forward=True, name="pve-02") is None
+    assert step(8, is_forward=False, name="pve-02") == 4
 
 
 def test_a_page_of_events_ends_with_a_whole_moment(store: Store, host: Host) -> None:
