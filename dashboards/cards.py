@@ -10,10 +10,10 @@ from dashboards.formats import duration, share, size, unix
 from dashboards.newest import Newest
 from dashboards.wording import finding_words, rule_label
 from proxmon.board import Board, JudgedHost, PastBoard
-from proxmon.config import RuleSettings
 from proxmon.findings import Verdict
 from proxmon.guests import list_guests
 from proxmon.payload import Pool, Tier
+from proxmon.rulebook.book import RuleBook
 from proxmon.rules.words import listed
 from proxmon.rules.zpools import capacity_percent
 
@@ -35,7 +35,7 @@ NO_VALUES: Card = {
 }
 
 
-def make_card(judged: JudgedHost, rules: RuleSettings, now: datetime) -> Card:
+def make_card(judged: JudgedHost, rules: RuleBook, now: datetime) -> Card:
     """Return what a host's card shows. Values that are not known now are None, never the last known ones."""
     newest = Newest(judged, rules, now)
     return {
@@ -133,16 +133,15 @@ def _rounded(value: float | None) -> float | None:
 class Cards:
     """The cards of a board, made once per verdict and shared by all open pages."""
 
-    def __init__(self, rules: RuleSettings) -> None:
-        self._rules = rules
+    def __init__(self) -> None:
         self._made: dict[int, tuple[JudgedHost, Card]] = {}
 
-    def get(self, judged: JudgedHost, now: datetime) -> Card:
+    def get(self, judged: JudgedHost, rules: RuleBook, now: datetime) -> Card:
         """Return the card of a host; do not change it."""
         known = self._made.get(judged.id)
         if known is not None and known[0] is judged:
             return known[1]
-        card = make_card(judged, self._rules, now)
+        card = make_card(judged, rules, now)
         self._made[judged.id] = (judged, card)
         return card
 
@@ -154,6 +153,6 @@ class Cards:
 _by_board: WeakKeyDictionary[Board | PastBoard, Cards] = WeakKeyDictionary()
 
 
-def cards_of(board: Board | PastBoard, rules: RuleSettings) -> Cards:
+def cards_of(board: Board | PastBoard) -> Cards:
     """Return the cards of a board, the same object for every page."""
-    return _by_board.setdefault(board, Cards(rules))
+    return _by_board.setdefault(board, Cards())

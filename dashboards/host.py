@@ -88,7 +88,7 @@ class HostPage(Page):
             self._answer(await self._charts.answer(message, self.newest(judged)))
 
     def _chart_state(self) -> Message:
-        rules = self.monitor.settings.rules
+        rules = self.monitor.board.rules.of_host(self.host_name).settings
         thresholds = {"warning": rules.capacity_warning_percent, "critical": rules.capacity_critical_percent}
         return {"thresholds": thresholds, "host": self.host_name}
 

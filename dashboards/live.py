@@ -80,7 +80,7 @@ class Page(pn.viewable.Viewer):
 
     def newest(self, judged: JudgedHost) -> Newest:
         """Return a host's newest samples at the page's moment."""
-        return Newest(judged, self.monitor.settings.rules, self.now)
+        return Newest(judged, self.monitor.board.rules, self.now)
 
     def context(self) -> dict[str, object]:
         """Return what the page's template shows first."""

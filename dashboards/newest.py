@@ -7,7 +7,6 @@ from datetime import datetime
 
 from dashboards.formats import unix
 from proxmon.board import JudgedHost
-from proxmon.config import RuleSettings
 from proxmon.findings import Status
 from proxmon.payload import (
     DatasetsSection,
@@ -21,6 +20,7 @@ from proxmon.payload import (
     SystemSection,
     Tier,
 )
+from proxmon.rulebook.book import RuleBook
 from proxmon.rules.base import Case, why_unknown
 from proxmon.samples import Sample
 
@@ -30,7 +30,7 @@ class Newest:
     """A host at a moment, with its newest samples by section."""
 
     judged: JudgedHost
-    rules: RuleSettings
+    rules: RuleBook
     now: datetime
 
     @property
@@ -44,7 +44,7 @@ class Newest:
 
     def why_missing(self, tier: Tier, section: str) -> str | None:
         """Say why a section has nothing to say about now; None when it has."""
-        case = Case(self.judged.snapshot, self.rules, self.now)
+        case = Case.of(self.judged.snapshot, self.rules, self.now)
         return why_unknown(case, self.sample(tier), tier, section)
 
     def is_current(self, tier: Tier, section: str) -> bool:

@@ -52,10 +52,10 @@ class OverviewPage(Page):
     def _cards(self, board: Board | PastBoard) -> Iterator[tuple[int, Card]]:
         cards, now = self._made(board), self.now
         for judged in board.list_hosts():
-            yield judged.id, cards.get(judged, now)
+            yield judged.id, cards.get(judged, board.rules, now)
 
     def _made(self, board: Board | PastBoard) -> Cards:
-        return cards_of(board, self.monitor.settings.rules)
+        return cards_of(board)
 
     def _compare_all(self, board: Board | PastBoard) -> Message:
         current = dict(self._cards(board))
@@ -68,7 +68,9 @@ class OverviewPage(Page):
     def _compare(self, board: Board | PastBoard, host_ids: Iterable[int]) -> Message:
         cards, now = self._made(board), self.now
         found = ((host_id, board.find(host_id)) for host_id in host_ids)
-        return _message(self._take({host_id: cards.get(one, now) for host_id, one in found if one is not None}), [])
+        return _message(
+            self._take({host_id: cards.get(one, board.rules, now) for host_id, one in found if one is not None}), []
+        )
 
     def _take(self, current: dict[int, Card]) -> list[Card]:
         """Remember the cards as shown and return what differed."""

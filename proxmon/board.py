@@ -14,6 +14,7 @@ from proxmon.events import Recorded
 from proxmon.findings import Finding, earliest
 from proxmon.fleet import Fleet, FleetSnapshot, HostSnapshot
 from proxmon.past import judge_past
+from proxmon.rulebook.book import RuleBook, as_book
 from proxmon.samples import Sample
 from proxmon.status import HostStatus, evaluate
 
@@ -22,7 +23,9 @@ MOMENT = timedelta(microseconds=1)
 
 
 class Recording(Protocol):
-    """What is told of every judgement."""
+    """What is told of every judgement, and by which rules it was made."""
+
+    rules: RuleBook
 
     def note(self, host: HostSnapshot, status: HostStatus, at: datetime) -> tuple[Recorded, datetime | None]:
         """Record what changed; return what is recorded now, and when to judge again at the latest."""
@@ -54,7 +57,7 @@ class JudgedHost:
         return self.snapshot.recorded.find_since(finding) if self.snapshot.recorded else None
 
 
-def judge_all(fleet: FleetSnapshot, rules: RuleSettings) -> list[JudgedHost]:
+def judge_all(fleet: FleetSnapshot, rules: RuleBook) -> list[JudgedHost]:
     """Judge every host of a snapshot as of its moment, by name."""
     if fleet.is_live:
         return [JudgedHost(host, evaluate(host, rules, fleet.at)) for host in fleet.hosts]
@@ -81,12 +84,12 @@ class Board:
     def __init__(
         self,
         fleet: Fleet,
-        rules: RuleSettings,
+        rules: RuleBook | RuleSettings,
         bus: Bus,
         clock: Callable[[], datetime],
         recording: Recording | None = None,
     ) -> None:
-        self.fleet, self.rules, self.bus, self.clock = fleet, rules, bus, clock
+        self.fleet, self.rules, self.bus, self.clock = fleet, as_book(rules), bus, clock
         self._recording = recording
         self._judged: dict[int, JudgedHost] = {}
         self._due: dict[int, datetime] = {}
@@ -137,6 +140,17 @@ class Board:
         if self._recording is not None:
             self._recording.forget(host_id)
         self.bus.publish(Changes(frozenset({host_id}), is_fleet_changed=True))
+
+    def set_rules(self, rules: RuleBook) -> None:
+        """Judge every host by other rules, and tell the bus; alerts follow the rules by themselves."""
+        self.rules = rules
+        if self._recording is not None:
+            self._recording.rules = rules
+        now = self.clock()
+        for snapshot in self.fleet.list_hosts():
+            self._let_expire(snapshot.host.id, now)
+            self._judge(self.fleet.find(snapshot.host.id) or snapshot, now)
+        self.bus.publish(Changes(frozenset(self._judged), is_fleet_changed=True))
 
     @property
     def next_expiry(self) -> datetime | None:
@@ -190,9 +204,9 @@ class Board:
 class PastBoard:
     """The judged fleet as of a past moment: the same reading methods as the live board, and it never changes."""
 
-    def __init__(self, fleet: FleetSnapshot, rules: RuleSettings) -> None:
-        self.at = fleet.at
-        self._judged = {judged.id: judged for judged in judge_all(fleet, rules)}
+    def __init__(self, fleet: FleetSnapshot, rules: RuleBook | RuleSettings) -> None:
+        self.at, self.rules = fleet.at, as_book(rules)
+        self._judged = {judged.id: judged for judged in judge_all(fleet, self.rules)}
 
     def __len__(self) -> int:
         return len(self._judged)

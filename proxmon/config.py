@@ -118,6 +118,9 @@ class Settings:
     max_body_bytes: int = setting(
         8 * 1024 * 1024, "PROXMON_MAX_BODY_BYTES", "Largest message of an agent, unpacked; 8 MiB by default."
     )
+    rules_file: str = setting(
+        "", "PROXMON_RULES", "File with your own rules; by default `rules.toml` in the data directory."
+    )
     query_seconds: float = setting(
         30.0, "PROXMON_QUERY_SECONDS", "A query of an analyst is ended after this many seconds."
     )
@@ -140,6 +143,11 @@ class Settings:
     def data_directory(self) -> Path:
         """Return the directory of the store, whether it exists or not."""
         return Path(self.data).expanduser() if self.data else default_data_directory(os.environ)
+
+    @property
+    def rules_path(self) -> Path:
+        """Return the file of the owner's rules, whether it exists or not."""
+        return Path(self.rules_file).expanduser() if self.rules_file else self.data_directory / "rules.toml"
 
     @property
     def root(self) -> str:

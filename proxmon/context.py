@@ -18,6 +18,7 @@ from proxmon.hosts import HostRegistry
 from proxmon.ingest import Ingest
 from proxmon.queries import Queries
 from proxmon.recorder import Recorder
+from proxmon.ruledesk import RuleDesk
 from proxmon.series import SeriesRequest
 from proxmon.sessions import Sessions
 from proxmon.tokens import TokenRegistry
@@ -48,6 +49,7 @@ class Monitor:
     bus: Bus
     hosts: HostRegistry
     alerts: AlertDesk
+    rules: RuleDesk
     silences: SilenceBook
     links: LinkSigner
     tokens: TokenRegistry

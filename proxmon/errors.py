@@ -1,5 +1,9 @@
 """Errors, grouped by what the caller can do about them."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+
 
 class ProxmonError(Exception):
     """Base of all errors that carry one sentence for the person or program that caused them."""
@@ -35,6 +39,20 @@ class ConflictError(ProxmonError):
 
 class QueryError(SampleError):
     """The query is refused, is wrong, or takes too long: the analyst must change it."""
+
+
+class RulesError(SampleError):
+    """The owner's rules cannot be used: each of ``problems`` names a place and says what to write instead."""
+
+    def __init__(self, message: str, problems: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.problems = problems or (message,)
+
+    @classmethod
+    def of(cls, problems: Iterable[object]) -> RulesError:
+        """Return the error of several problems."""
+        found = tuple(str(problem) for problem in problems)
+        return cls(f"Correct the rules: {' '.join(found)}", found)
 
 
 class StoreUnavailableError(ProxmonError):

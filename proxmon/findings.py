@@ -43,6 +43,7 @@ class Detail:
     """The verdict on one subject of a rule: a pool, a dataset, a section, a tier.
 
     ``value`` is what was measured, in the rule's unit; ``valid_until`` is when time alone changes the verdict.
+    ``threshold`` is set where it is the subject's own.
     """
 
     subject: str
@@ -50,6 +51,7 @@ class Detail:
     message: str
     value: float | str | None = None
     valid_until: datetime | None = None
+    threshold: str = ""
 
 
 class LazyDetails(Sequence[Detail]):
@@ -104,6 +106,15 @@ class Finding:
     def age_seconds(self, now: datetime) -> float | None:
         """Return how old the judged data is at ``now``."""
         return None if self.observed_at is None else max(0.0, (now - self.observed_at).total_seconds())
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A rule that does not judge a host, and why: it is switched off there, or the agent never sent what it reads."""
+
+    rule: str
+    why: str
+    is_off: bool = False
 
 
 Judged = TypeVar("Judged", Detail, Finding)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from proxmon.config import RuleSettings
 from proxmon.events import Recorded
 from proxmon.findings import Finding, Status, Verdict
 from proxmon.fleet import HostSnapshot
 from proxmon.payload import Tier
+from proxmon.rulebook.book import RuleBook
 from proxmon.rules.connection import silence_limit
 from proxmon.status import HostStatus, evaluate, overall
 
@@ -17,7 +17,7 @@ MOMENT, HOUR = timedelta(microseconds=1), timedelta(hours=1)
 PASSED = "It passed, as was recorded then"
 
 
-def judge_past(host: HostSnapshot, rules: RuleSettings, at: datetime) -> tuple[HostSnapshot, HostStatus]:
+def judge_past(host: HostSnapshot, rules: RuleBook, at: datetime) -> tuple[HostSnapshot, HostStatus]:
     """Return the host as it is shown for a past moment, and the verdict on it.
 
     Samples alone do not tell whether the server was there to hear, and of an old moment only one in an hour is kept. So
@@ -38,11 +38,11 @@ def judge_past(host: HostSnapshot, rules: RuleSettings, at: datetime) -> tuple[H
     return fresh, _judge_kept(fresh, host, rules, recorded, at)
 
 
-def _silent(host: HostSnapshot, rules: RuleSettings, recorded: Recorded) -> HostSnapshot:
+def _silent(host: HostSnapshot, rules: RuleBook, recorded: Recorded) -> HostSnapshot:
     """Return a host that fell silent by the time that was recorded; a message on its way had not been stored yet."""
     if recorded.since is None or host.last_seen_at is None:
         return replace(host, last_seen_at=None)
-    latest = recorded.since - timedelta(seconds=silence_limit(host, rules)) - MOMENT
+    latest = recorded.since - timedelta(seconds=silence_limit(host, rules.of_host(host.host.name).settings)) - MOMENT
     return replace(host, last_seen_at=min(host.last_seen_at, latest))
 
 
@@ -54,7 +54,7 @@ def _fresh(host: HostSnapshot, recorded: Recorded, at: datetime) -> HostSnapshot
 
 
 def _judge_kept(
-    fresh: HostSnapshot, host: HostSnapshot, rules: RuleSettings, recorded: Recorded, at: datetime
+    fresh: HostSnapshot, host: HostSnapshot, rules: RuleBook, recorded: Recorded, at: datetime
 ) -> HostStatus:
     """Judge by what was kept: each rule as of the moment, or as of its sample where that is what was recorded.
 

@@ -14,6 +14,7 @@ from proxmon.events import Event, EventKind, Recorded
 from proxmon.facts import Facts, fact_events, read_facts
 from proxmon.findings import Status
 from proxmon.fleet import HostSnapshot
+from proxmon.rulebook.book import RuleBook, as_book
 from proxmon.rules.connection import STANDSTILL, waits_until
 from proxmon.samples import Sample
 from proxmon.status import HostStatus, evaluate
@@ -41,8 +42,8 @@ class Recorder:
     ``listening_since`` is from when on silence counts: a server that was not there has not heard whether a host was.
     """
 
-    def __init__(self, store: EventStore, rules: RuleSettings, clock: Callable[[], datetime]) -> None:
-        self._store, self._rules = store, rules
+    def __init__(self, store: EventStore, rules: RuleBook | RuleSettings, clock: Callable[[], datetime]) -> None:
+        self._store, self.rules = store, as_book(rules)
         self._facts: dict[int, Facts] = {}
         self._moves = Moves()
         self.listening_since = self._ticked_at = clock()
@@ -68,7 +69,7 @@ class Recorder:
             after = read_facts(facts, before)
             found = list(fact_events(facts, after, before, at))
             if recorded is not None:
-                found += verdict_events(recorded, before, evaluate(before, self._rules, at), at)
+                found += verdict_events(recorded, before, evaluate(before, self.rules, at), at)
             found = [event for event in found if event.key not in known]
             recorded = recorded.with_events(found) if recorded is not None else None
             facts, missing = after, missing + found
@@ -129,7 +130,7 @@ class Recorder:
         left = [at for at in (host.left_at, host.rotated_at) if at is not None and seen is not None and at >= seen]
         if not is_new or left:
             return None
-        return waits_until(host, self._rules, self.listening_since)
+        return waits_until(host, self.rules.of_host(host.host.name).settings, self.listening_since)
 
 
 class Moves:

@@ -22,6 +22,8 @@ from proxmon.hosts import HostRegistry, HostStore
 from proxmon.ingest import Ingest, SampleStore
 from proxmon.queries import Queries, QueryStore
 from proxmon.recorder import Recorder
+from proxmon.rulebook.file import RulesFile
+from proxmon.ruledesk import RuleDesk
 from proxmon.samples import Sample
 from proxmon.series import SeriesRequest
 from proxmon.sessions import Sessions, SessionStore
@@ -87,13 +89,15 @@ def utc_now() -> datetime:
 def make_monitor(store: Store, settings: Settings, clock: Callable[[], datetime] = utc_now) -> Monitor:
     """Join the parts of the monitor around an open store."""
     bus, hosts = Bus(), store.snapshot().hosts
-    recorder = Recorder(store, settings.rules, clock)
+    rules_file = RulesFile(settings)
+    recorder = Recorder(store, rules_file.loaded.book, clock)
     resume(recorder, store, hosts)
-    board = Board(Fleet(hosts), settings.rules, bus, clock, recorder)
+    board = Board(Fleet(hosts), rules_file.loaded.book, bus, clock, recorder)
+    alerts = AlertDesk(store.alerts, board, clock)
 
     async def past(at: datetime, *, as_collected: bool = False) -> PastBoard:
         snapshot = await asyncio.to_thread(store.snapshot, at, as_collected=as_collected)
-        return await asyncio.to_thread(PastBoard, snapshot, settings.rules)
+        return await asyncio.to_thread(PastBoard, snapshot, board.rules)
 
     async def events(request: EventRequest) -> list[Event]:
         return await asyncio.to_thread(store.list_events, request)
@@ -110,7 +114,8 @@ def make_monitor(store: Store, settings: Settings, clock: Callable[[], datetime]
         board=board,
         bus=bus,
         hosts=HostRegistry(store, board, clock, recorder.tell),
-        alerts=AlertDesk(store.alerts, board, clock),
+        alerts=alerts,
+        rules=RuleDesk(rules_file, board, alerts),
         silences=SilenceBook(store.silences, bus, clock),
         links=LinkSigner(private_key(settings.data_directory / "links.key")),
         tokens=TokenRegistry(store, clock),
@@ -146,6 +151,7 @@ async def keep_ticking(monitor: Monitor, seconds: float = TICK_SECONDS) -> None:
         await asyncio.sleep(seconds)
         try:
             monitor.recorder.tick(monitor.clock())
+            monitor.rules.tick()
             monitor.board.tick()
             monitor.alerts.tick()
             await monitor.sessions.expire()

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from proxmon.config import RuleSettings
-from proxmon.findings import Finding, Status, Verdict, earliest, worst
+from proxmon.findings import Finding, Skipped, Status, Verdict, earliest, worst
 from proxmon.fleet import HostSnapshot
-from proxmon.rules.base import Case, Rule
+from proxmon.rulebook.book import RuleBook, as_book
+from proxmon.rules.base import Case, Rule, graded
 from proxmon.rules.connection import judge_clock_offset, judge_collection, judge_offline
 from proxmon.rules.upkeep import PENDING_UPDATES, SNAPSHOT_AGE
 from proxmon.rules.zpools import SCRUB_AGE, ZPOOL_CAPACITY, ZPOOL_ERRORS, ZPOOL_HEALTH
@@ -30,11 +31,15 @@ WORST_FIRST = (Status.CRITICAL, Status.WARNING, Status.OFFLINE, Status.OK)
 
 @dataclass(frozen=True, slots=True)
 class HostStatus:
-    """Our verdict on a host: a finding for every rule, the status they make, and until when time leaves it as it is."""
+    """Our verdict on a host: a finding for every rule that applies, the status they make, and until when that holds.
+
+    ``skipped`` are the rules that do not judge it; they count neither as passed nor as unknown.
+    """
 
     status: Status
     findings: tuple[Finding, ...]
     valid_until: datetime | None
+    skipped: tuple[Skipped, ...] = ()
 
     @property
     def unknown_count(self) -> int:
@@ -52,16 +57,44 @@ class HostStatus:
         return next((finding for finding in self.findings if finding.rule == rule), None)
 
 
-def evaluate(host: HostSnapshot, rules: RuleSettings, now: datetime) -> HostStatus:
-    """Judge a host at a moment, from its newest samples; pure, one finding for every rule."""
-    case = Case(host, rules, now)
+def evaluate(host: HostSnapshot, rules: RuleBook | RuleSettings, now: datetime) -> HostStatus:
+    """Judge a host at a moment, from its newest samples; pure, one finding for every rule that applies."""
+    case = Case.of(host, as_book(rules), now)
     offline = judge_offline(case)
-    rest = (*(rule.judge(case) for rule in DATA_RULES), judge_collection(case), judge_clock_offset(case))
+    judged = tuple(_judge_all(case))
+    skipped = tuple(one for one in judged if isinstance(one, Skipped))
+    rest = tuple(one for one in judged if isinstance(one, Finding))
     if offline.verdict is Verdict.OFFLINE:
         rest = tuple(_hidden(finding) for finding in rest)
-        return HostStatus(Status.OFFLINE, (offline, *rest), valid_until=None)
+        return HostStatus(Status.OFFLINE, (offline, *rest), None, skipped)
     findings = (offline, *rest)
-    return HostStatus(overall(findings), findings, earliest(finding.valid_until for finding in findings))
+    return HostStatus(overall(findings), findings, earliest(finding.valid_until for finding in findings), skipped)
+
+
+def _judge_all(case: Case) -> Iterator[Finding | Skipped]:
+    for name, judge in _JUDGES:
+        yield judge(case) if case.rules.may_judge(name) else switched_off(case, name)
+
+
+def switched_off(case: Case, rule: str) -> Skipped:
+    """Return what is said of a rule that is off on a host."""
+    entry = case.rules.choose(rule).origins.get("on")
+    return Skipped(rule, "Switched off by your rules." if entry else "Off unless your rules switch it on.", is_off=True)
+
+
+def _judge_clock(case: Case) -> Finding:
+    return graded(case, judge_clock_offset(case))
+
+
+def _judge_collection(case: Case) -> Finding:
+    return graded(case, judge_collection(case))
+
+
+_JUDGES: tuple[tuple[str, Callable[[Case], Finding | Skipped]], ...] = (
+    *((rule.name, rule.judge) for rule in DATA_RULES),
+    ("collection", _judge_collection),
+    ("clock_offset", _judge_clock),
+)
 
 
 def _hidden(finding: Finding) -> Finding:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
 from shutil import copytree
@@ -18,14 +18,13 @@ from proxmon.config import RuleSettings
 from proxmon.demo.history import PACES, past_messages
 from proxmon.demo.incidents import Incident, planned_alerts
 from proxmon.fleet import HostSnapshot
+from proxmon.rulebook.book import Entry, RuleBook
 from storage import Store
 from tests.pasts import BEGIN, WrittenPast
 
 RULES = RuleSettings()
 DEFAULT = default_policies(RULES)
-WITH_LIGHTS = replace(
-    DEFAULT, rules={**DEFAULT.rules, "pending_updates": replace(DEFAULT.find("pending_updates"), is_on=True)}
-)
+WITH_LIGHTS = default_policies(RuleBook(RULES, [Entry("pending_updates", alert=True)]))
 # The far past has a fast sample each hour and a slow one each three; up to three of them must agree.
 PATIENCE = 3 * timedelta(seconds=max(max(intervals.values()) for _, intervals in PACES))
 

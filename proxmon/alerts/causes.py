@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from proxmon.alerts.model import Observation
-from proxmon.alerts.policy import Policies, Policy
+from proxmon.alerts.policy import Policies
 from proxmon.findings import SEVERITY, Detail, Finding, Verdict
 from proxmon.fleet import HostSnapshot
+from proxmon.rulebook.catalog import Policy
 from proxmon.rules import connection
 from proxmon.status import HostStatus
 
@@ -43,12 +44,12 @@ class Seen:
     judged_at: dict[str, datetime | None] = field(default_factory=dict[str, datetime | None])
     waits_until: datetime | None = None
 
-    def add(self, finding: Finding, cause: str, policies: Policies) -> None:
+    def add(self, finding: Finding, cause: str, policies: Policies, host: str) -> None:
         """Take in a finding; of several on one subject the worst speaks for all."""
         self.judged_at[cause] = finding.observed_at
         if finding.verdict is Verdict.UNKNOWN and all(not detail.subject for detail in finding.details):
             self.unknown.add(cause)
-        for one in _observations(finding, cause, policies):
+        for one in _observations(finding, cause, policies, host):
             known = self.by_key.get((cause, one.subject))
             if known is None or _is_worse(one, known):
                 self.by_key[cause, one.subject] = one
@@ -84,17 +85,23 @@ def observe(
     Of causes that have nothing to tell, only those in ``watched`` are looked at: a healthy host costs next to
     nothing. ``started_at`` is when the server began to listen.
     """
-    seen = Seen()
+    seen, host = Seen(), snapshot.host.name
     for finding in status.findings:
         cause = cause_of(finding.rule)
-        if (finding.verdict is Verdict.OK and cause not in watched) or not policies.find(finding.rule).is_on:
+        if (finding.verdict is Verdict.OK and cause not in watched) or not policies.may_alert(finding.rule, host):
             continue
         if finding.verdict is Verdict.OFFLINE:
             wait = waits_until(snapshot, policies, started_at)
             if now < wait:
                 seen.waits_until = None if wait == NEVER else wait
                 finding = replace(finding, verdict=Verdict.UNKNOWN, message=WAITING)  # noqa: PLW2901
-        seen.add(finding, cause, policies)
+        seen.add(finding, cause, policies, host)
+    for skipped in status.skipped:
+        # What is switched off is over; data that the agent no longer sends leaves open what it was about.
+        cause = cause_of(skipped.rule)
+        if not skipped.is_off and cause in watched and cause not in seen.judged_at:
+            seen.judged_at[cause] = None
+            seen.unknown.add(cause)
     return seen
 
 
@@ -109,29 +116,33 @@ def waits_until(snapshot: HostSnapshot, policies: Policies, started_at: datetime
         waits.append(snapshot.left_at + timedelta(seconds=away))
     if snapshot.rotated_at is not None and snapshot.rotated_at >= seen:
         waits.append(snapshot.rotated_at + timedelta(seconds=policies.arrival_seconds))
+    settings = policies.book.of_host(snapshot.host.name).settings
     # A goodbye was heard, so that it needs no patience of another kind.
-    return max(waits) if waits else connection.waits_until(snapshot, policies.settings, started_at)
+    return max(waits) if waits else connection.waits_until(snapshot, settings, started_at)
 
 
-def _observations(finding: Finding, cause: str, policies: Policies) -> Iterator[Observation]:
+def _observations(finding: Finding, cause: str, policies: Policies, host: str) -> Iterator[Observation]:
     if finding.rule in WHOLE:
-        yield _observation(finding, cause, Detail("", finding.verdict, finding.message, finding.value), policies)
+        detail = Detail("", finding.verdict, finding.message, finding.value)
+        yield _observation(finding, cause, detail, policies.find(finding.rule, host))
         return
-    groups: dict[str, list[Detail]] = {}
+    groups: dict[str, list[tuple[Detail, Policy]]] = {}
     for detail in finding.details:
-        groups.setdefault(_subject(finding.rule, detail), []).append(detail)
+        policy = policies.find(finding.rule, host, detail.subject)
+        if policy.is_on:
+            groups.setdefault(_subject(finding.rule, detail), []).append((detail, policy))
     for subject, details in groups.items():
-        first = min(details, key=lambda one: SEVERITY[one.verdict])
-        more = 0 if first.verdict is Verdict.OK else sum(one.verdict is first.verdict for one in details) - 1
+        first, policy = min(details, key=lambda one: SEVERITY[one[0].verdict])
+        more = 0 if first.verdict is Verdict.OK else sum(one.verdict is first.verdict for one, _ in details) - 1
         message = f"{first.message} (and {more} more)" if more else first.message
-        yield _observation(finding, cause, replace(first, subject=subject, message=message), policies)
+        yield _observation(finding, cause, replace(first, subject=subject, message=message), policy)
 
 
 def _subject(rule: str, detail: Detail) -> str:
     return detail.subject.partition("/")[0] if rule in BY_POOL else detail.subject
 
 
-def _observation(finding: Finding, cause: str, detail: Detail, policies: Policies) -> Observation:
+def _observation(finding: Finding, cause: str, detail: Detail, policy: Policy) -> Observation:
     return Observation(
         cause=cause,
         subject=detail.subject,
@@ -140,10 +151,11 @@ def _observation(finding: Finding, cause: str, detail: Detail, policies: Policie
         message=detail.message,
         value=detail.value,
         unit=finding.unit,
-        threshold=finding.threshold,
+        threshold=detail.threshold or finding.threshold,
         clears_when=finding.clears_when,
         observed_at=finding.observed_at,
-        is_clear=_is_clear(detail, policies.find(finding.rule)),
+        is_clear=_is_clear(detail, policy),
+        policy=policy,
     )
 
 

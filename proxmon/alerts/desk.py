@@ -99,6 +99,10 @@ class AlertDesk:
             self._take([replace(event_of(revive(record), EventKind.UNACKNOWLEDGED, self._clock()), actor=by)])
         return self._records[alert_id]
 
+    def reconsider(self, why: str) -> None:
+        """Follow the board's rules, also with the alerts that are open."""
+        self._take(self._engine.reconsider(default_policies(self._board.rules), self._clock(), why))
+
     def host_of(self, record: AlertRecord) -> str:
         """Return the name of an alert's host; empty when it is about the server, or the host was deleted."""
         judged = self._board.find(record.host_id)

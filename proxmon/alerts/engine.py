@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from proxmon.alerts.causes import Key, Seen, observe
-from proxmon.alerts.model import Alert, AlertEvent, EventKind, event_of
+from proxmon.alerts.model import Alert, AlertEvent, EventKind, Observation, event_of
 from proxmon.alerts.policy import Policies
 from proxmon.alerts.tracks import Change, Track, due_at, step
 from proxmon.fleet import HostSnapshot
+from proxmon.rulebook.catalog import Policy
 from proxmon.status import HostStatus
 
 # A verdict is valid up to and including this moment; the next one is the first at which it can differ.
@@ -102,7 +103,7 @@ class AlertEngine:
         events: list[AlertEvent] = []
         for key in sorted({*state.tracks, *seen.by_key}):
             if key[0] not in seen.judged_at:
-                events += self._end(state, key, now, "The rule is switched off.")
+                events += self._end(state, key, now, "The rule no longer alerts of this.")
                 continue
             events += self._follow(state, key, seen, now)
         state.due_at = self._due(state, status, seen, now)
@@ -115,7 +116,7 @@ class AlertEngine:
 
     def _follow(self, state: HostState, key: Key, seen: Seen, now: datetime) -> Iterator[AlertEvent]:
         observation = seen.find(key)
-        policy = self.policies.find(observation.rule)
+        policy = self._policy(state, observation)
         known = state.tracks.get(key, Track())
         track, change = step(known, observation, policy, now, host_id=state.snapshot.host.id, new_id=self._next_id)
         if track.is_idle:
@@ -124,6 +125,9 @@ class AlertEngine:
             state.tracks[key] = track
         if change is not None:
             yield self._told(change, now, is_new=known.alert is None)
+
+    def _policy(self, state: HostState, seen: Observation) -> Policy:
+        return seen.policy or self.policies.find(seen.rule, state.snapshot.host.name, seen.subject)
 
     def _told(self, change: Change, now: datetime, is_new: bool) -> AlertEvent:
         if is_new:
@@ -147,7 +151,7 @@ class AlertEngine:
         if status.valid_until is not None:
             moments.append(status.valid_until + INSTANT)
         for key, track in state.tracks.items():
-            moments.append(due_at(track, self.policies.find(seen.find(key).rule)))
+            moments.append(due_at(track, self._policy(state, seen.find(key))))
         return min((one for one in moments if one is not None and one > now), default=None)
 
     def _queue(self, state: HostState) -> None:

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from proxmon.findings import Verdict
+from proxmon.rulebook.catalog import Policy
 
 
 class Severity(StrEnum):
@@ -44,6 +45,7 @@ class Observation:
 
     ``is_clear`` tells, where nothing fails, whether the value is past the threshold that ends an alert.
     ``observed_at`` is when the judged data was collected; it tells one sample from the next.
+    ``policy`` is how it alerts; None leaves that to the rule.
     """
 
     cause: str
@@ -57,6 +59,7 @@ class Observation:
     clears_when: str = ""
     observed_at: datetime | None = None
     is_clear: bool = True
+    policy: Policy | None = None
 
     @property
     def severity(self) -> Severity | None:

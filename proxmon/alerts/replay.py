@@ -11,6 +11,7 @@ from proxmon.alerts.model import AlertEvent
 from proxmon.alerts.policy import Policies
 from proxmon.config import RuleSettings
 from proxmon.fleet import Fleet, HostSnapshot
+from proxmon.rulebook.book import RuleBook, as_book
 from proxmon.samples import Sample
 from proxmon.status import HostStatus, evaluate
 
@@ -28,9 +29,9 @@ class Replay:
     """A fleet's past, played from messages in the order in which they arrived."""
 
     def __init__(
-        self, hosts: Iterable[HostSnapshot], rules: RuleSettings, policies: Policies, started_at: datetime
+        self, hosts: Iterable[HostSnapshot], rules: RuleBook | RuleSettings, policies: Policies, started_at: datetime
     ) -> None:
-        self._fleet, self._rules = Fleet(hosts), rules
+        self._fleet, self._rules = Fleet(hosts), as_book(rules)
         self.engine = AlertEngine(self._judge, policies, started_at)
         self.events: list[AlertEvent] = []
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from proxmon.alerts.model import RANKS, Alert, EventKind, Observation, Severity
-from proxmon.alerts.policy import FLAP_CHANGES, FLAP_WINDOW, Hold, Policy
+from proxmon.alerts.policy import FLAP_CHANGES, FLAP_WINDOW
 from proxmon.findings import Verdict
+from proxmon.rulebook.catalog import Hold, Policy
 
 
 @dataclass(frozen=True, slots=True)

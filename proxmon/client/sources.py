@@ -21,6 +21,7 @@ from proxmon.control import read_control
 from proxmon.errors import NotFoundError, ProxmonError, QueryError, TokenError
 from proxmon.guests import search_guests
 from proxmon.parts import load_part
+from proxmon.rulebook.file import load_book
 from proxmon.runtime import Store, utc_now
 from proxmon.samples import check_over
 
@@ -115,7 +116,7 @@ class StoreSource:
         store = self._open()
         try:
             snapshot = store.snapshot(at) if at else replace(store.snapshot(), at=self._now(store))
-            return PastBoard(snapshot, self._settings.rules)
+            return PastBoard(snapshot, load_book(self._settings))
         finally:
             store.close()
 

@@ -56,7 +56,7 @@ def planned_alerts(incidents: Iterable[Incident], policies: Policies) -> list[li
     """
     alerts: list[list[Incident]] = []
     for one in incidents:
-        if policies.find(one.rule).is_on:
+        if policies.find(one.rule, one.host).is_on:
             same = next((alert for alert in alerts if _is_continued(alert[-1], one)), None)
             alerts.append([one]) if same is None else same.append(one)
     return alerts

@@ -33,7 +33,7 @@ class ReaderHandler(ApiHandler):
         if not text:
             now = self.monitor.clock()
             snapshot = self.monitor.board.fleet.snapshot(now)
-            return await asyncio.to_thread(PastBoard, snapshot, self.monitor.settings.rules), now
+            return await asyncio.to_thread(PastBoard, snapshot, self.monitor.board.rules), now
         past = await self.monitor.past(read_past(text, self.monitor.clock()), as_collected=as_collected)
         return past, past.at
 

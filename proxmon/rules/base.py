@@ -2,27 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Protocol, TypeVar
 
 from proxmon.config import RuleSettings
 from proxmon.findings import Detail, Finding, Verdict, earliest, worst
 from proxmon.fleet import HostSnapshot
 from proxmon.payload import Section, Tier
+from proxmon.rulebook.book import Choice, HostRules, RuleBook
 from proxmon.rules.words import shortened, span
 from proxmon.samples import Sample
 
+Words = Callable[[RuleSettings], str]
 NO_REASON = "the agent did not say why"
+
+
+class HasName(Protocol):
+    """A subject of a rule."""
+
+    @property
+    def name(self) -> str:
+        """Return what patterns choose it by."""
+        ...
+
+
+Named = TypeVar("Named", bound=HasName)
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What a rule judges: a host, the thresholds and the moment."""
+    """What a rule judges: a host, the thresholds that hold for it or for a subject of it, and the moment."""
 
     host: HostSnapshot
+    rules: HostRules
     settings: RuleSettings
     now: datetime
+
+    @classmethod
+    def of(cls, host: HostSnapshot, rules: RuleBook, now: datetime) -> Case:
+        """Return the case of a host as a whole."""
+        of_host = rules.of_host(host.host.name)
+        return cls(host, of_host, of_host.settings, now)
+
+    def on(self, choice: Choice) -> Case:
+        """Return the case with the thresholds of a choice."""
+        return self if choice.settings is self.settings else replace(self, settings=choice.settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +79,7 @@ class Rule:
     name: str
     tier: Tier
     section: str
-    threshold: Callable[[RuleSettings], str]
+    threshold: Words
     clears_when: str
     summarize: Callable[[Case, Section], Summary]
     passed: Callable[[Sequence[Detail]], str]
@@ -87,7 +113,7 @@ class Rule:
             rule=self.name,
             verdict=first.verdict if first else Verdict.OK,
             message=self.passed(summary.details) if is_passed or first is None else first.message + more,
-            threshold=self.threshold(case.settings),
+            threshold=(first and first.threshold) or self.threshold(case.settings),
             clears_when=self.clears_when,
             value=first.value if first else None,
             unit=self.unit,
@@ -96,6 +122,27 @@ class Rule:
             valid_until=earliest((stale_at(case.settings, sample), summary.valid_until)),
             details=summary.details,
         )
+
+
+def judge_each(
+    case: Case, rule: str, subjects: Iterable[Named], judge: Callable[[Case, Named], Detail], words: Words
+) -> Iterator[Detail]:
+    """Judge every subject by what holds for it; those that the rule is switched off for are left out."""
+    has_subjects = case.rules.has_subjects(rule)
+    for one in subjects:
+        choice = case.rules.choose(rule, one.name)
+        if choice.is_on:
+            detail = choice.grade(judge(case.on(choice), one))
+            yield replace(detail, threshold=words(choice.settings)) if has_subjects else detail
+
+
+def graded(case: Case, finding: Finding) -> Finding:
+    """Return a finding on the host as a whole with the severity that was asked for."""
+    if case.rules.choose(finding.rule).severity is None:
+        return finding
+    grade = case.rules.choose(finding.rule).grade
+    verdict = grade(Detail("", finding.verdict, "")).verdict
+    return replace(finding, verdict=verdict, details=tuple(grade(detail) for detail in finding.details))
 
 
 def stale_at(settings: RuleSettings, sample: Sample) -> datetime:

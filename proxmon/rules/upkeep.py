@@ -6,14 +6,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from proxmon.config import RuleSettings
 from proxmon.findings import Detail, LazyDetails, Verdict
 from proxmon.payload import Dataset, DatasetsSection, Section, SystemSection, Tier
+from proxmon.rulebook.book import Choice
 from proxmon.rules.base import Case, Rule, Summary
 from proxmon.rules.words import day, number, plural, span
 
+ORDER = (Verdict.CRITICAL, Verdict.WARNING, Verdict.UNKNOWN, Verdict.OK)
 ONE_DAY = timedelta(days=1)
 _NO_DATE = "the age of its oldest snapshot is not known"
-Groups = Mapping[Verdict, Sequence[Dataset]]
+Groups = Mapping[Verdict, Sequence["Bounded"]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,19 +25,26 @@ class Bounds:
 
     first: float
     last: float
+    failed: Verdict
+    threshold: str = ""
 
     @classmethod
-    def of(cls, case: Case) -> Bounds:
-        """Return the bounds for a case; what is dated in the future is not believed, but for what clocks may differ."""
-        now, settings = case.now.timestamp(), case.settings
-        return cls(now - settings.snapshot_max_days * 86_400, now + settings.clock_max_seconds)
+    def of(cls, case: Case, choice: Choice) -> Bounds:
+        """Return the bounds for a choice; what is dated in the future is not believed, but for what clocks differ."""
+        now, settings = case.now.timestamp(), choice.settings
+        first, last = now - settings.snapshot_max_days * 86_400, now + settings.clock_max_seconds
+        threshold = _snapshot_threshold(settings) if case.rules.has_subjects(SNAPSHOT_AGE.name) else ""
+        return cls(first, last, choice.severity or Verdict.WARNING, threshold)
 
     def verdict(self, dataset: Dataset) -> Verdict:
         """Judge a dataset that has snapshots."""
         oldest = dataset.oldest_snapshot_unix
         if oldest is None or oldest > self.last:
             return Verdict.UNKNOWN
-        return Verdict.WARNING if oldest < self.first else Verdict.OK
+        return self.failed if oldest < self.first else Verdict.OK
+
+
+Bounded = tuple[Dataset, Bounds]
 
 
 def snapshot_age(case: Case, section: Section) -> Summary:
@@ -43,16 +53,25 @@ def snapshot_age(case: Case, section: Section) -> Summary:
     A host may have thousands of datasets: they are sorted by verdict here, and put into words when somebody reads them.
     """
     assert isinstance(section, DatasetsSection)
-    bounds, unlisted = Bounds.of(case), tuple(_unlisted(section))
-    judged = [dataset for dataset in section.datasets or () if _has_snapshots(dataset)]
-    groups: dict[Verdict, list[Dataset]] = {Verdict.WARNING: [], Verdict.UNKNOWN: [], Verdict.OK: []}
-    for dataset in judged:
-        groups[bounds.verdict(dataset)].append(dataset)
+    unlisted, judged = tuple(_unlisted(section)), tuple(_bounded(case, section))
+    groups: dict[Verdict, list[Bounded]] = {verdict: [] for verdict in ORDER}
+    for dataset, bounds in judged:
+        groups[bounds.verdict(dataset)].append((dataset, bounds))
     return Summary(
-        *_worst(case, bounds, unlisted, groups),
-        _next_change(case, bounds, groups),
-        LazyDetails(len(unlisted) + len(judged), lambda: (*unlisted, *(_detail(case, bounds, one) for one in judged))),
+        *_worst(case, unlisted, groups),
+        _next_change(case, groups),
+        LazyDetails(len(unlisted) + len(judged), lambda: (*unlisted, *(_detail(case, *one) for one in judged))),
     )
+
+
+def _bounded(case: Case, section: DatasetsSection) -> Iterator[Bounded]:
+    """Give every dataset that has snapshots with the bounds that hold for it; those that are switched off are not."""
+    made: dict[int, Bounds] = {}
+    for dataset in section.datasets or ():
+        choice = case.rules.choose(SNAPSHOT_AGE.name, dataset.name)
+        if choice.is_on and _has_snapshots(dataset):
+            bounds = made.get(id(choice)) or made.setdefault(id(choice), Bounds.of(case, choice))
+            yield dataset, bounds
 
 
 def _unlisted(section: DatasetsSection) -> Iterator[Detail]:
@@ -66,28 +85,29 @@ def _has_snapshots(dataset: Dataset) -> bool:
     return dataset.snapshot_count != 0 or dataset.oldest_snapshot_unix is not None
 
 
-def _worst(case: Case, bounds: Bounds, unlisted: Sequence[Detail], groups: Groups) -> tuple[Detail | None, int]:
+def _worst(case: Case, unlisted: Sequence[Detail], groups: Groups) -> tuple[Detail | None, int]:
     """Return the worst detail, of equal ones that of the oldest snapshot, and how many are as bad."""
-    verdict = next((verdict for verdict, group in groups.items() if group), None)
-    if unlisted and verdict is not Verdict.WARNING:
+    verdict = next((verdict for verdict in ORDER if groups[verdict]), None)
+    if unlisted and verdict not in (Verdict.CRITICAL, Verdict.WARNING):
         return unlisted[0], len(unlisted) + len(groups[Verdict.UNKNOWN])
     if verdict is None:
         return None, 0
-    return _detail(case, bounds, min(groups[verdict], key=_date)), len(groups[verdict])
+    return _detail(case, *min(groups[verdict], key=lambda one: _date(one[0]))), len(groups[verdict])
 
 
 def _date(dataset: Dataset) -> float:
     return dataset.oldest_snapshot_unix or 0.0
 
 
-def _next_change(case: Case, bounds: Bounds, groups: Groups) -> datetime | None:
+def _next_change(case: Case, groups: Groups) -> datetime | None:
     """Return when the first snapshot becomes too old, or one that is dated in the future can be believed."""
-    waits = [_date(one) - bounds.first for one in groups[Verdict.OK]]
-    waits += [_date(one) - bounds.last for one in groups[Verdict.UNKNOWN] if one.oldest_snapshot_unix is not None]
+    waits = [_date(one) - bounds.first for one, bounds in groups[Verdict.OK]]
+    unknown = groups[Verdict.UNKNOWN]
+    waits += [_date(one) - bounds.last for one, bounds in unknown if one.oldest_snapshot_unix is not None]
     return case.now + timedelta(seconds=min(waits)) if waits else None
 
 
-def _detail(case: Case, bounds: Bounds, dataset: Dataset) -> Detail:
+def _detail(case: Case, dataset: Dataset, bounds: Bounds) -> Detail:
     name, oldest, verdict = dataset.name, dataset.oldest_snapshot_unix, bounds.verdict(dataset)
     if oldest is None:
         what = "the agent did not send its snapshots" if dataset.snapshot_count is None else _NO_DATE
@@ -97,7 +117,12 @@ def _detail(case: Case, bounds: Bounds, dataset: Dataset) -> Detail:
         words = f"{name}: its oldest snapshot is dated in the future, {day(taken_at)}: check the host's clock"
         return Detail(name, verdict, words)
     age = max(timedelta(0), case.now - taken_at)
-    return Detail(name, verdict, f"{name}: its oldest snapshot is {span(age.total_seconds())} old", age / ONE_DAY)
+    words = f"{name}: its oldest snapshot is {span(age.total_seconds())} old"
+    return Detail(name, verdict, words, age / ONE_DAY, threshold=bounds.threshold)
+
+
+def _snapshot_threshold(settings: RuleSettings) -> str:
+    return f"warning when older than {number(settings.snapshot_max_days)} d"
 
 
 def _snapshots_passed(details: Sequence[Detail]) -> str:
@@ -112,14 +137,15 @@ def pending_updates(case: Case, section: Section) -> Summary:
         return Summary.of([Detail("", Verdict.UNKNOWN, "The agent does not know how many updates are pending.")])
     verdict = Verdict.WARNING if count > case.settings.updates_max else Verdict.OK
     security = f", {section.security_updates} of them security fixes" if section.security_updates else ""
-    return Summary.of([Detail("", verdict, f"{plural(count, 'update')} pending{security}", count)])
+    choice = case.rules.choose(PENDING_UPDATES.name)
+    return Summary.of([choice.grade(Detail("", verdict, f"{plural(count, 'update')} pending{security}", count))])
 
 
 SNAPSHOT_AGE = Rule(
     name="snapshot_age",
     tier=Tier.MEDIUM,
     section="zfs_datasets",
-    threshold=lambda settings: f"warning when older than {number(settings.snapshot_max_days)} d",
+    threshold=_snapshot_threshold,
     clears_when="No dataset has a snapshot older than the threshold: `zfs destroy` old ones, or prune them by policy.",
     summarize=snapshot_age,
     passed=_snapshots_passed,

@@ -8,7 +8,7 @@ from datetime import timedelta
 from proxmon.config import RuleSettings
 from proxmon.findings import Detail, Verdict
 from proxmon.payload import Pool, PoolsSection, Scan, Section, Tier, Vdev
-from proxmon.rules.base import Case, Rule, Summary
+from proxmon.rules.base import Case, Rule, Summary, Words, judge_each
 from proxmon.rules.words import day, listed, number, number_near, plural, span
 from proxmon.scrubs import ZONES_SPAN, ScrubDate, parse_scrub_end, scrub_date
 
@@ -132,12 +132,12 @@ def _no_scrub(pool: Pool) -> str:
     return f"{pool.name} was never scrubbed"
 
 
-def _each(judge: Callable[[Case, Pool], Detail]) -> Callable[[Case, Section], Summary]:
+def _each(name: str, judge: Callable[[Case, Pool], Detail], words: Words) -> Callable[[Case, Section], Summary]:
     def summarize(case: Case, section: Section) -> Summary:
         assert isinstance(section, PoolsSection)
         if section.pools is None:
             return Summary.of([Detail("", Verdict.UNKNOWN, "The agent did not send a list of pools.")])
-        return Summary.of(judge(case, pool) for pool in section.pools)
+        return Summary.of(judge_each(case, name, section.pools, judge, words))
 
     return summarize
 
@@ -156,42 +156,55 @@ def _capacity_threshold(settings: RuleSettings) -> str:
     return f"warning from {number(warning)} %, critical above {number(critical)} %"
 
 
-ZPOOL_HEALTH = Rule(
-    name="zpool_health",
-    tier=Tier.FAST,
-    section="zfs_pools",
+def _rule(
+    name: str,
+    judge: Callable[[Case, Pool], Detail],
+    *,
+    threshold: Words,
+    clears_when: str,
+    passed: str,
+    unit: str = "",
+) -> Rule:
+    return Rule(
+        name=name,
+        tier=Tier.FAST,
+        section="zfs_pools",
+        threshold=threshold,
+        clears_when=clears_when,
+        summarize=_each(name, judge, threshold),
+        passed=_passed(passed),
+        unit=unit,
+    )
+
+
+ZPOOL_HEALTH = _rule(
+    "zpool_health",
+    health,
     threshold=lambda settings: "critical unless ONLINE",
     clears_when="Every pool is ONLINE: replace or reattach the failed devices, then `zpool clear`.",
-    summarize=_each(health),
-    passed=_passed("all ONLINE"),
+    passed="all ONLINE",
 )
-ZPOOL_CAPACITY = Rule(
-    name="zpool_capacity",
-    tier=Tier.FAST,
-    section="zfs_pools",
+ZPOOL_CAPACITY = _rule(
+    "zpool_capacity",
+    capacity,
     threshold=_capacity_threshold,
     clears_when="Every pool is below the warning threshold: delete data or snapshots, or add vdevs.",
-    summarize=_each(capacity),
-    passed=_passed("all with room"),
+    passed="all with room",
     unit="%",
 )
-ZPOOL_ERRORS = Rule(
-    name="zpool_errors",
-    tier=Tier.FAST,
-    section="zfs_pools",
+ZPOOL_ERRORS = _rule(
+    "zpool_errors",
+    errors,
     threshold=lambda settings: "warning above 0 errors",
     clears_when="No vdev counts errors and no data is damaged: see `zpool status -v`, scrub, then `zpool clear`.",
-    summarize=_each(errors),
-    passed=_passed("no errors"),
+    passed="no errors",
     unit="errors",
 )
-SCRUB_AGE = Rule(
-    name="scrub_age",
-    tier=Tier.FAST,
-    section="zfs_pools",
+SCRUB_AGE = _rule(
+    "scrub_age",
+    scrub_age,
     threshold=lambda settings: f"warning when older than {number(settings.scrub_max_days)} d",
     clears_when="A scrub of every pool has finished: `zpool scrub POOL`.",
-    summarize=_each(scrub_age),
-    passed=_passed("all scrubbed in time"),
+    passed="all scrubbed in time",
     unit="d",
 )

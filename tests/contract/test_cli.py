@@ -126,3 +126,18 @@ def test_the_agents_parser_is_at_hand(tmp_path: Path) -> None:
     text = "  pool: tank\n state: DEGRADED\nconfig:\n\n\tNAME STATE READ WRITE CKSUM\n\ttank DEGRADED 0 0 0\n"
     ended = proxmon("agent", "parse", "zpool-status", "-", data=tmp_path, given=text)
     assert json.loads(ended.stdout)["pools"][0]["health"] == "DEGRADED"
+
+
+def test_rules_are_checked_by_line_and_shown_by_host(tmp_path: Path) -> None:
+    file = tmp_path / "rules.toml"
+    file.write_text("[[scrub_age]]\nmax_days = 'x'\n")
+    refused = proxmon("rules", "check", data=tmp_path)
+    assert refused.returncode == 1
+    assert "rules.toml: line 2: scrub_age.max_days: Write a number" in refused.stderr
+    file.write_text('[[scrub_age]]\nhost = "pve-*"\nmax_days = 20\n')
+    assert proxmon("rules", "check", str(file), data=tmp_path).returncode == 0
+    shown = json.loads(proxmon("rules", "show", "pve-01", "--json", data=tmp_path).stdout)
+    found = next(one for one in shown if (one["rule"], one["key"]) == ("scrub_age", "max_days"))
+    assert (found["value"], found["origin"]) == (20, "line 1, for hosts pve-*")
+    missing = proxmon("rules", "check", str(tmp_path / "no.toml"), data=tmp_path)
+    assert "Name a file that exists" in missing.stderr

@@ -18,13 +18,14 @@ from proxmon.config import RuleSettings, Settings
 from proxmon.events import Event, EventRequest, StepRequest
 from proxmon.fleet import Fleet, FleetSnapshot, HostSnapshot
 from proxmon.recorder import Recorder
+from proxmon.rulebook.book import RuleBook
 from proxmon.series import METRICS, SeriesRequest
 from proxmon.status import evaluate
 from tests.builders import NOW, a_snapshot
 from tests.proxmon.test_alert_desk import Memory
 from tests.proxmon.test_silences import SilenceMemory
 
-RULES = RuleSettings()
+RULES = RuleBook(RuleSettings())
 
 
 def a_judged(snapshot: HostSnapshot | None = None, now: datetime = NOW) -> JudgedHost:

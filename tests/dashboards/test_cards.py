@@ -88,12 +88,12 @@ def test_only_fields_that_differ_are_sent() -> None:
 
 
 def test_a_card_is_made_once_per_verdict() -> None:
-    cards, judged = Cards(RULES), a_judged()
-    assert cards.get(judged, NOW) is cards.get(judged, NOW)
+    cards, judged = Cards(), a_judged()
+    assert cards.get(judged, RULES, NOW) is cards.get(judged, RULES, NOW)
     again = a_judged(a_snapshot(a_sample(payload=a_medium_payload(), tier="medium")))
-    assert cards.get(again, NOW) is not cards.get(judged, NOW)
+    assert cards.get(again, RULES, NOW) is not cards.get(judged, RULES, NOW)
 
 
 def test_all_pages_of_a_board_share_its_cards() -> None:
     board = a_monitor(a_snapshot()).board
-    assert cards_of(board, RULES) is cards_of(board, RULES)
+    assert cards_of(board) is cards_of(board)

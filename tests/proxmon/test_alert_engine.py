@@ -15,6 +15,7 @@ from proxmon.alerts.policy import default_policies
 from proxmon.alerts.replay import Message, Replay
 from proxmon.config import RuleSettings
 from proxmon.fleet import HostSnapshot
+from proxmon.rulebook.book import Entry, RuleBook
 from proxmon.status import evaluate
 from tests.builders import NOW, a_disk, a_fast_payload, a_guest, a_host, a_mirror, a_pool, a_sample
 
@@ -347,8 +348,8 @@ def test_a_threshold_that_is_lowered_escalates_an_open_alert_once_it_held() -> N
 def test_a_rule_that_is_switched_off_ends_its_alerts() -> None:
     replay = a_replay()
     replay.play(stream([BROKEN] * 10))
-    off = {name: replace(POLICIES.find(name), is_on=False) for name in ("zpool_health", "zpool_errors")}
-    events = replay.engine.reconsider(replace(POLICIES, rules={**POLICIES.rules, **off}), NOW + STEP * 10, "")
+    off = RuleBook(RULES, [Entry(name, alert=False) for name in ("zpool_health", "zpool_errors")])
+    events = replay.engine.reconsider(default_policies(off), NOW + STEP * 10, "")
     assert kinds(events) == ["closed"]
 
 
