@@ -73,9 +73,10 @@ def _why(judged: JudgedHost) -> Card:
     failed = [one for one in judged.status.findings if one.verdict not in (Verdict.OK, Verdict.UNKNOWN)]
     worst = judged.status.worst_finding
     if worst is None:
-        return {"why": _unknown_words(judged), "why_since": None, "more": 0}
+        return {"why": _unknown_words(judged), "why_since": None, "since": None, "more": 0}
     words = finding_words(judged, worst)
-    return {"why": words.text, "why_since": unix(words.since), "more": len(failed) - 1}
+    since = None if words.since else judged.find_since(worst)
+    return {"why": words.text, "why_since": unix(words.since), "since": unix(since), "more": len(failed) - 1}
 
 
 def _unknown_words(judged: JudgedHost) -> str:

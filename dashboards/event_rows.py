@@ -33,7 +33,7 @@ def event_row(event: Event) -> Message:
     return {
         "key": "/".join(str(part) for part in (event.host_id, event.happened_at.timestamp(), *event.key[2:])),
         "at": event.happened_at.timestamp(),
-        "shown_at": f"{whole_second(event.known_at):%Y-%m-%dT%H:%M:%SZ}",
+        "shown_at": page_moment(event.known_at),
         "host": event.host,
         "kind": event.kind.value,
         "group": GROUP_OF[event.kind],
@@ -47,6 +47,11 @@ def event_row(event: Event) -> Message:
 def whole_second(at: datetime) -> datetime:
     """Return the first whole second that is not before a moment: the address of a page knows no finer ones."""
     return datetime.fromtimestamp(math.ceil(at.timestamp()), UTC)
+
+
+def page_moment(at: datetime) -> str:
+    """Return a moment as an address has it that shows the page of then."""
+    return f"{whole_second(at):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _status(event: Event) -> Words:

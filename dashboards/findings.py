@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dashboards.formats import plain
+from dashboards.event_rows import page_moment
+from dashboards.formats import clock_text, plain, unix
 from dashboards.newest import Newest
 from dashboards.wording import finding_words, rule_label
 from proxmon.findings import SEVERITY, Detail, Finding, Verdict
@@ -28,6 +29,9 @@ class FindingRow:
     value: str
     threshold: str
     clears_when: str
+    began: float | None
+    began_text: str
+    shown_at: str
     observed: str | float | None
     details: tuple[Detail, ...]
     details_left: int
@@ -42,6 +46,7 @@ def finding_rows(newest: Newest) -> list[FindingRow]:
 def _row(newest: Newest, finding: Finding) -> FindingRow:
     words = finding_words(newest.judged, finding)
     before, after = words.parts
+    began = newest.judged.find_since(finding)
     details = sorted(finding.details, key=lambda detail: SEVERITY[detail.verdict])
     return FindingRow(
         rule=finding.rule,
@@ -54,6 +59,9 @@ def _row(newest: Newest, finding: Finding) -> FindingRow:
         value=_value(finding),
         threshold=finding.threshold,
         clears_when=finding.clears_when,
+        began=unix(began),
+        began_text=clock_text(began) if began else "",
+        shown_at=page_moment(began) if began else "",
         observed=newest.moment(finding.observed_at),
         details=tuple(details[:MOST_DETAILS]) if len(details) > 1 else (),
         details_left=max(0, len(details) - MOST_DETAILS),

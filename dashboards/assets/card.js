@@ -19,7 +19,7 @@ const TEMPLATE = markup(`
       <p class="card-meta" data-ref="meta"></p>
       <p class="unknown-count" data-ref="unknown"></p>
     </header>
-    <div class="why" data-ref="why"><p><span data-ref="whyText"></span><time data-ref="whySince"></time><span data-ref="whyAfter"></span></p><b data-ref="more"></b></div>
+    <div class="why" data-ref="why"><p><span data-ref="whyText"></span><time data-ref="whySince"></time><span data-ref="whyAfter"></span><span class="why-since" data-ref="sinceWords"> for <time data-ref="since"></time></span></p><b data-ref="more"></b></div>
     <div class="meters">${meter("cpu", "CPU")}${meter("memory", "Memory")}${meter("capacity", "Zpool")}</div>
     <dl class="card-facts">
       <div><dt>Load</dt><dd data-ref="load"></dd></div>
@@ -63,6 +63,9 @@ function showWhy(refs, card) {
   refs.whySince.hidden = card.why_since == null;
   if (card.why_since == null) refs.whySince.removeAttribute("data-since");
   else showTime(refs.whySince, card.why_since, "span");
+  refs.sinceWords.hidden = card.since == null;
+  if (card.since == null) refs.since.removeAttribute("data-since");
+  else showTime(refs.since, card.since, "span");
   setText(refs.more, card.more > 0 ? `+${card.more}` : "");
   refs.more.title = card.more > 0 ? `${card.more} more` : "";
 }

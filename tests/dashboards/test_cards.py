@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from dashboards.cards import Cards, cards_of, changed_fields, make_card
+from proxmon.events import Mark, Recorded
+from proxmon.findings import Status
 from proxmon.fleet import HostSnapshot
 from tests.builders import NOW, a_fast_payload, a_guest, a_host, a_medium_payload, a_pool, a_sample, a_snapshot
 from tests.dashboards.parts import RULES, a_judged, a_monitor
@@ -32,6 +35,15 @@ def test_a_degraded_pool_is_the_worst_finding_in_words() -> None:
     assert card["why"] == "rpool is DEGRADED"
     assert card["more"] == 1
     assert (card["zpools_ok"], card["zpools"]) == (1, 2)
+
+
+def test_the_worst_finding_says_since_when_it_stands() -> None:
+    fast = a_sample(payload=a_fast_payload(zfs_pools={"pools": [a_pool(health="DEGRADED")]}))
+    marks = {("zpool_health", "rpool"): Mark("critical", NOW - MINUTE)}
+    recorded = Recorded(Status.CRITICAL, NOW, judged_since=NOW, verdicts=marks)
+    judged = a_judged(replace(a_snapshot(fast), recorded=recorded))
+    assert make_card(judged, RULES, NOW)["since"] == (NOW - MINUTE).timestamp()
+    assert a_card()["since"] is None
 
 
 def test_the_fullest_pool_is_shown_with_its_verdict() -> None:

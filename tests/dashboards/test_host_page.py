@@ -11,6 +11,8 @@ from dashboards.findings import finding_rows
 from dashboards.host_tables import dataset_rows, guest_rows
 from dashboards.sections import SECTIONS, agent_costs, render_section
 from dashboards.zpools import redundancy_words, vdev_rows, zpool_views
+from proxmon.events import Mark, Recorded
+from proxmon.findings import Status
 from proxmon.fleet import HostSnapshot
 from proxmon.payload import Pool, Vdev
 from tests.builders import (
@@ -62,6 +64,20 @@ def test_a_section_does_not_change_with_time_alone() -> None:
     assert render_section("findings", a_newest()) == render_section(
         "findings", a_newest(now=NOW + timedelta(seconds=9))
     )
+
+
+def test_a_finding_says_since_when_it_stands_and_leads_there() -> None:
+    failed = with_fast(zfs_pools={"pools": [a_pool(health="FAULTED")]})
+    marks = {("zpool_health", "rpool"): Mark("critical", NOW - timedelta(hours=3, seconds=0.5))}
+    recorded = Recorded(Status.CRITICAL, NOW, judged_since=NOW - timedelta(days=9), verdicts=marks)
+    newest = a_newest(replace(failed, recorded=recorded))
+    row = finding_rows(newest)[0]
+    assert (row.rule, row.began_text) == ("zpool_health", "2026-11-22 16:59 UTC")
+    html = render_section("findings", newest)
+    assert 'href="?at=2026-11-22T17:00:00Z"' in html
+    assert f'for <time data-since="{(NOW - timedelta(hours=3, seconds=0.5)).timestamp()}"' in html
+    assert html.count("finding-since") == 1
+    assert "finding-since" not in render_section("findings", a_newest(failed))
 
 
 def test_every_rule_is_listed_the_worst_first() -> None:
