@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from proxmon.errors import SettingsError
 from proxmon.install import Reach
 
 FILE_NAME = "server.json"
+KEY_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +54,33 @@ def read_control(directory: Path) -> LocalServer | None:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner can read, replacing the old one as a whole."""
+    """Write a file that only its owner can read, replacing the old one as a whole. Raises SettingsError."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fresh.unlink(missing_ok=True)
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
+    try:
+        fresh.unlink(missing_ok=True)
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+    except OSError as error:
+        raise _file_error(path, error) from error
 
 
 def private_key(path: Path) -> str:
-    """Return the random key kept in a private file, made at the first call."""
+    """Return the random key kept in a private file, made at the first call. Raises SettingsError."""
     try:
-        return path.read_text(encoding="utf-8").strip()
+        key = path.read_text(encoding="ascii", errors="replace").strip()
     except FileNotFoundError:
-        write_private(path, secrets.token_hex(32))
-        return path.read_text(encoding="utf-8").strip()
+        key = secrets.token_hex(KEY_BYTES)
+        write_private(path, key)
+    except OSError as error:
+        raise _file_error(path, error) from error
+    # A key that was cut short could be guessed, and with it every cookie forged.
+    if not re.fullmatch(rf"[0-9a-f]{{{2 * KEY_BYTES}}}", key):
+        raise SettingsError(f"Remove {path}, which is damaged, and start again: a new key is made, and logins end.")
+    return key
+
+
+def _file_error(path: Path, error: OSError) -> SettingsError:
+    return SettingsError(f"Correct the owner and mode of {path} and of its folder: {error.strerror}.")

@@ -42,10 +42,7 @@ class DataDirectory:
             self._make()
             self._lock = os.open(self._lock_path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
-            raise StoreUnavailableError(
-                f"The data directory {self.path} cannot be used ({error.strerror}): correct its owner and mode, "
-                "or choose another with PROXMON_DATA."
-            ) from error
+            raise unusable_error(self.path, error) from error
         self._claim(self._lock)
 
     def release(self) -> None:
@@ -55,12 +52,14 @@ class DataDirectory:
             self._lock = None
 
     def protect_files(self) -> None:
-        """Take the files from everybody but their owner."""
+        """Take the files from everybody but their owner. Raises StoreUnavailableError when they are another's."""
         for path in (self.database_path, self.wal_path, self.secrets_path):
             try:
                 path.chmod(0o600)
             except FileNotFoundError:
                 continue
+            except OSError as error:
+                raise unusable_error(path, error) from error
 
     def wal_bytes(self) -> int:
         """Return the size of the write-ahead log; 0 when there is none."""
@@ -96,6 +95,14 @@ class DataDirectory:
             raise locked_error(self.path, holder) from error
         os.ftruncate(lock, 0)
         os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+
+
+def unusable_error(path: Path, error: OSError) -> StoreUnavailableError:
+    """Return the error that says what to do about a data directory, or a file in it, that the system refuses."""
+    return StoreUnavailableError(
+        f"The data directory cannot be used ({path}: {error.strerror}): correct its owner and mode, or choose another "
+        "with --data or PROXMON_DATA."
+    )
 
 
 def locked_error(path: Path, holder: str) -> StoreLockedError:

@@ -103,6 +103,19 @@ class Delivery:
             return None
         return self._judge(response, entries)
 
+    def check(self) -> str | None:
+        """Try the token with a message without samples; return what is wrong, None when the server takes it."""
+        body = self._envelope.pack((), iso_utc(self._wall_clock()))
+        try:
+            response = self._transport.request("POST", "/api/ingest", self._headers, body, REQUEST_SECONDS)
+        except TransportError as error:
+            return f"the server cannot be reached: {error}"
+        if (response.status == 200 and _accepted(response)) or response.status in (429, 503):
+            return None
+        if response.status in (401, 403):
+            return "the server refuses this host's token: it is another host's, was rotated, or was not copied whole"
+        return f"there is no proxmon server at this address: it answers {response.status}"
+
     def say_goodbye(self, transport: Transport, reason: str | None = None) -> bool:
         """Tell the server that this host goes offline on purpose; False when it could not be told in time.
 

@@ -23,7 +23,7 @@ from .version import VERSION
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the agent; returns 0 after a clean stop, 1 when `--once` stored nothing, 2 for settings that cannot be."""
+    """Run the agent; 0 is a clean stop, 1 that `--once` or `--check` failed, 2 that the settings cannot be."""
     words = sys.argv[1:] if argv is None else argv
     if words[:1] == ["parse"]:
         from . import parse  # noqa: PLC0415 - the running agent does not need it in memory
@@ -37,6 +37,8 @@ def main(argv: list[str] | None = None) -> int:
     start_logging(settings.verbose)
     for warning in warnings(words):
         log.warning("%s", warning)
+    if settings.check and settings.server:
+        return check_server(settings)
     machine = Machine(settings.root, Programs(settings.path or os.environ.get("PATH") or DEFAULT_PATH))
     if settings.once or not settings.server:
         return run_once(settings, machine)
@@ -58,6 +60,16 @@ def run_until_stopped(settings: Settings, machine: Machine) -> int:
         print(selfreport.describe(agent.own_cost(), time.monotonic() - started_at))
     log.info("stopped")
     return 0
+
+
+def check_server(settings: Settings) -> int:
+    """Try server and token with a message without samples, which changes nothing there."""
+    transport = Transport(settings.server, settings.ca_file, f"proxmon-agent/{VERSION}")
+    delivery = Delivery(Spool(None, 10, 2**30), transport, settings.token, Envelope(VERSION, settings.intervals))
+    trouble = delivery.check()
+    delivery.close()
+    print(trouble or f"{settings.server} takes this host's token", file=sys.stderr if trouble else sys.stdout)
+    return 1 if trouble else 0
 
 
 def run_once(settings: Settings, machine: Machine) -> int:

@@ -28,6 +28,7 @@ class Settings(NamedTuple):
     medium_interval: float = 300.0
     slow_interval: float = 3600.0
     once: bool = False
+    check: bool = False
     self_report: bool = False
     verbose: bool = False
     spool: str | None = None
@@ -79,6 +80,7 @@ def argument_parser() -> argparse.ArgumentParser:
     parser.add_argument("--token-file", metavar="FILE", help="file that holds the token")
     parser.add_argument("--config", metavar="FILE", help=f"file of KEY=VALUE lines (default {DEFAULT_CONFIG}, if any)")
     parser.add_argument("--once", action="store_true", help="collect everything once, send it, say so, and end")
+    parser.add_argument("--check", action="store_true", help="ask the server whether it takes the token, and end")
     parser.add_argument("--interval", metavar="S", help="seconds between fast samples (default 10)")
     parser.add_argument("--medium-interval", metavar="S", help="seconds between medium samples (default 300)")
     parser.add_argument("--slow-interval", metavar="S", help="seconds between slow samples (default 3600)")
@@ -119,7 +121,7 @@ def read_settings(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
     # A token that is named nearer than the file, as on the command line, wins over --token-file from further away.
     if token_file and not options["token"]:
         values["token"] = read_private(token_file).strip()
-    flags = {name: bool(options[name]) for name in ("once", "self_report", "verbose")}
+    flags = {name: bool(options[name]) for name in ("once", "check", "self_report", "verbose")}
     return _checked(values, flags)
 
 

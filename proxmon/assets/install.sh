@@ -91,6 +91,13 @@ put() {
     say "  wrote $2"
 }
 
+# Asks the server whether it takes a new token, before anything is changed.
+try_token() {
+    [ -n "$token" ] || return 0
+    PROXMON_TOKEN=$token python3 -I "$work/proxmon-agent.pyz" --check --config /dev/null --server "$server" \
+        ${ca:+--ca-file "$ca"} >"$work/check" 2>&1 || fail "$(cat "$work/check"). Nothing was changed"
+}
+
 make_user() {
     if id "$user" >/dev/null 2>&1; then return 0; fi
     useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin "$user"
@@ -267,6 +274,7 @@ install_agent() {
     esac
     read_token
     download
+    try_token
     make_user
     put "$work/proxmon-agent.pyz" "$program" 755
     write_config

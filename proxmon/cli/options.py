@@ -7,7 +7,8 @@ import json
 import os
 from typing import Any
 
-from proxmon.config import Settings, read_settings
+from proxmon.config import LARGEST_PORT, Settings, read_settings
+from proxmon.errors import SettingsError
 
 Commands = Any  # argparse's `_SubParsersAction`, which has no public name
 
@@ -23,9 +24,18 @@ def add_json_option(parser: argparse.ArgumentParser) -> None:
 
 
 def settings_of(options: argparse.Namespace) -> Settings:
-    """Return the settings from the environment, with the options that were given."""
-    names = ("data", "address", "port", "prefix")
-    return read_settings(os.environ, **{name: getattr(options, name, None) for name in names})
+    """Return the settings from the environment, with the options that were given. Raises SettingsError."""
+    names = ("data", "address", "prefix")
+    given = {name: getattr(options, name, None) for name in names}
+    return read_settings(os.environ, port=read_port(getattr(options, "port", None)), **given)
+
+
+def read_port(text: str | None) -> int | None:
+    """Return the port of ``--port``, if that was given. Raises SettingsError when it is no number."""
+    try:
+        return None if text is None else int(text)
+    except ValueError as error:
+        raise SettingsError(f"Set --port to a number from 0 to {LARGEST_PORT}, not {text!r}.") from error
 
 
 def print_json(value: object) -> None:

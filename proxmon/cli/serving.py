@@ -43,7 +43,7 @@ def add_commands(commands: Commands) -> None:
 def _add(commands: Commands, name: str, run: object, text: str) -> argparse.ArgumentParser:
     parser = commands.add_parser(name, help=text, description=text)
     parser.add_argument("--address", metavar="A", help="address to listen on (PROXMON_ADDRESS, 127.0.0.1)")
-    parser.add_argument("--port", type=int, metavar="P", help="port to listen on (PROXMON_PORT, 5006)")
+    parser.add_argument("--port", metavar="P", help="port to listen on (PROXMON_PORT, 5006)")
     parser.add_argument("--prefix", metavar="PATH", help="path under which a proxy serves us (PROXMON_PREFIX)")
     add_data_option(parser)
     parser.set_defaults(run=run)

@@ -40,6 +40,19 @@ esac
 
 
 class Quiet(SimpleHTTPRequestHandler):
+    """Offers the downloads, and takes every token but those that were rotated since."""
+
+    refused: tuple[str, ...] = ()
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        is_refused = self.headers["Authorization"].removeprefix("Bearer ") in self.refused
+        body = b'{"error": "unknown token"}' if is_refused else b'{"stored": 0, "duplicates": 0}'
+        self.send_response(401 if is_refused else 200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
     def log_message(self, *_: object) -> None:
         return
 
@@ -179,6 +192,15 @@ def test_what_is_no_token_changes_nothing(host: Host, token: str) -> None:
     assert done.returncode == 1
     assert "token" in done.stderr
     assert host.snapshot() == {}
+
+
+def test_a_token_that_the_server_refuses_changes_nothing(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Quiet, "refused", ("another-hosts-token",))
+    done = host.run(token="another-hosts-token")
+    assert done.returncode == 1
+    assert re.search("refuses this host's token.*Nothing was changed", done.stderr)
+    assert host.snapshot() == {}
+    assert not (host.folder / "systemctl.log").exists()
 
 
 def test_a_token_pasted_with_a_line_end_of_windows_is_taken(host: Host) -> None:

@@ -20,6 +20,7 @@ from panel.command.serve import Serve
 
 from dashboards.panel_serve import given_options, panel_settings, unused_options
 from proxmon.auth import hash_password
+from proxmon.control import private_key
 from proxmon.errors import SettingsError
 from tests.servers import ROOT, WAYS, Server
 
@@ -216,16 +217,37 @@ def refused(tmp_path: Path, *options: str, **settings: str) -> str:
     ("options", "says"),
     [
         (("--port", "70000"), "0 to 65535"),
-        (("--port", "-1"), "0 to 65535"),
+        (("--port", "abc"), "0 to 65535"),
         (("--address", "203.0.113.9"), "address of this machine"),
-        (("--address", "no such name"), "address of this machine"),
         (("--data", "/proc/nowhere"), "/proc/nowhere"),
+        (("--data", __file__), "PROXMON_DATA"),
     ],
 )
 def test_what_cannot_be_listened_on_is_said_in_one_sentence(
     tmp_path: Path, options: tuple[str, ...], says: str
 ) -> None:
     assert says in refused(tmp_path, *options)
+
+
+@pytest.mark.parametrize("name", ["cookie.key", "server.json", "fleet.duckdb"])
+def test_a_file_that_cannot_be_used_is_said_in_one_sentence(tmp_path: Path, name: str) -> None:
+    (tmp_path / "data").mkdir(mode=0o700)
+    (tmp_path / "data" / name / "in the way").mkdir(parents=True)
+    assert name in refused(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "short", "z" * 64])
+def test_a_damaged_key_is_refused_and_not_used(tmp_path: Path, text: str) -> None:
+    (tmp_path / "cookie.key").write_text(text)
+    with pytest.raises(SettingsError, match=f"Remove {tmp_path}/cookie.key"):
+        private_key(tmp_path / "cookie.key")
+
+
+def test_a_hash_that_was_cut_is_said_in_one_sentence_that_does_not_show_it(tmp_path: Path) -> None:
+    sentence = refused(tmp_path, DASHBOARD_PASSWORD_HASH=PASSWORD_HASH[:80])
+    assert "proxmon hash-password" in sentence
+    assert PASSWORD_HASH[-40:] not in sentence
+    assert "$" not in sentence
 
 
 def test_a_port_in_use_is_said_in_one_sentence(tmp_path: Path) -> None:
