@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Protocol
 
 from proxmon.bus import Bus, Changes
 from proxmon.config import RuleSettings
 from proxmon.events import Recorded
-from proxmon.findings import Finding, earliest
+from proxmon.findings import Finding, Status, earliest
 from proxmon.fleet import Fleet, FleetSnapshot, HostSnapshot
 from proxmon.past import judge_past
 from proxmon.rulebook.book import RuleBook, as_book
+from proxmon.sameness import is_unchanged
 from proxmon.samples import Sample
 from proxmon.status import HostStatus, evaluate
 
@@ -31,16 +33,27 @@ class Recording(Protocol):
         """Record what changed; return what is recorded now, and when to judge again at the latest."""
         ...
 
+    def heard(self, host: HostSnapshot) -> None:
+        """Take note of newer samples that changed no verdict and no fact."""
+
     def forget(self, host_id: int) -> None:
         """Forget a host."""
 
 
-@dataclass(frozen=True, slots=True)
 class JudgedHost:
-    """A host and our verdict on it, at one moment."""
+    """A host and our verdict on it, at one moment; the verdict may be put into words when it is first asked for."""
 
-    snapshot: HostSnapshot
-    status: HostStatus
+    __slots__ = ("_status", "snapshot")
+
+    def __init__(self, snapshot: HostSnapshot, status: HostStatus | Callable[[], HostStatus]) -> None:
+        self.snapshot, self._status = snapshot, status
+
+    @property
+    def status(self) -> HostStatus:
+        """Return the verdict."""
+        if not isinstance(self._status, HostStatus):
+            self._status = self._status()
+        return self._status
 
     @property
     def id(self) -> int:
@@ -67,8 +80,8 @@ def judge_all(fleet: FleetSnapshot, rules: RuleBook) -> list[JudgedHost]:
 class BoardWatcher(Protocol):
     """Who is told of every verdict, at once and one by one; pages are told by the bus, which puts changes together."""
 
-    def judged(self, judged: JudgedHost, at: datetime) -> None:
-        """Take in a host as it is judged since ``at``."""
+    def judged(self, judged: JudgedHost, at: datetime, *, is_unchanged: bool = False) -> None:
+        """Take in a host as it is judged since ``at``; ``is_unchanged`` when no verdict differs from those before."""
 
     def removed(self, host_id: int, at: datetime) -> None:
         """Take in that a host was deleted."""
@@ -78,7 +91,8 @@ class Board:
     """The judged fleet, live. It belongs to the event loop's thread.
 
     A verdict is made when a sample is stored and kept until time alone can change it, so that the tick's work
-    depends on how many verdicts expire and not on how many hosts there are.
+    depends on how many verdicts expire and not on how many hosts there are. Samples that say what those before them
+    said are not judged until somebody asks, or that moment comes.
     """
 
     def __init__(
@@ -94,6 +108,7 @@ class Board:
         self._judged: dict[int, JudgedHost] = {}
         self._due: dict[int, datetime] = {}
         self._expiries: list[tuple[datetime, int]] = []
+        self._online: set[int] = set()
         self.watcher: BoardWatcher | None = None
         for snapshot in fleet.list_hosts():
             self._judge(snapshot)
@@ -117,11 +132,15 @@ class Board:
     def accept(self, host_id: int, samples: Iterable[Sample], seen_at: datetime) -> None:
         """Take in stored samples and tell the bus."""
         self._let_expire(host_id, seen_at)
-        changed = self.fleet.accept(host_id, samples, seen_at)
-        if changed is not None:
+        before, changed = self.fleet.find(host_id), self.fleet.accept(host_id, samples, seen_at)
+        if before is None or changed is None:
+            return
+        if host_id in self._online and is_unchanged(before, changed, self.rules, seen_at):
+            self._keep(changed, seen_at)
+        else:
             self._judge(changed, seen_at)
             self._tell(host_id, seen_at)
-            self.bus.publish(Changes(frozenset({host_id})))
+        self.bus.publish(Changes(frozenset({host_id})))
 
     def put(self, snapshot: HostSnapshot, at: datetime | None = None) -> None:
         """Take in a host that is new or was changed by an administrator at that moment, and tell the bus."""
@@ -134,6 +153,7 @@ class Board:
         """Forget a host and tell the bus."""
         self.fleet.remove(host_id)
         self._judged.pop(host_id, None)
+        self._online.discard(host_id)
         if self.watcher is not None:
             self.watcher.removed(host_id, self.clock())
         self._due.pop(host_id, None)
@@ -176,6 +196,15 @@ class Board:
         if self.watcher is not None:
             self.watcher.judged(self._judged[host_id], at)
 
+    def _keep(self, snapshot: HostSnapshot, at: datetime) -> None:
+        """Take in newer samples that leave the verdicts as they are, until the moment up to which those were valid."""
+        judged = JudgedHost(snapshot, partial(evaluate, snapshot, self.rules, at))
+        self._judged[snapshot.host.id] = judged
+        if self._recording is not None:
+            self._recording.heard(snapshot)
+        if self.watcher is not None:
+            self.watcher.judged(judged, at, is_unchanged=True)
+
     def _let_expire(self, host_id: int, now: datetime) -> None:
         """Judge the host anew at each moment until now at which time alone changed its verdict."""
         while (due := self._due.get(host_id)) is not None and due < now:
@@ -196,6 +225,9 @@ class Board:
         host_id, due = snapshot.host.id, earliest((status.valid_until, revisit))
         self._judged[host_id] = JudgedHost(snapshot, status)
         self._due.pop(host_id, None)
+        self._online.discard(host_id)
+        if status.status is not Status.OFFLINE and revisit is None:
+            self._online.add(host_id)
         if due is not None:
             self._due[host_id] = due
             heapq.heappush(self._expiries, (due, host_id))

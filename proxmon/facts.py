@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from proxmon.events import Event, EventKind
 from proxmon.fleet import HostSnapshot
 from proxmon.payload import FastPayload, MediumPayload, Pool, Scan, SlowPayload, Tier
+from proxmon.rules.base import whole
 from proxmon.rules.words import plural, span
+from proxmon.rules.zpools import of_pools
 from proxmon.samples import Sample
 from proxmon.scrubs import parse_scrub_end
 
+# All of the sections that facts depend on: where that is the same, so are they.
+FACT_READS: Mapping[tuple[Tier, str], Callable[[Any], object]] = {
+    (Tier.FAST, "vms_runtime"): lambda section: section.vms and list(map(_GUEST, section.vms)),
+    (Tier.FAST, "zfs_pools"): of_pools(attrgetter("name", "scan")),
+    (Tier.MEDIUM, "vms_detail"): whole,
+    (Tier.SLOW, "system_info"): whole,
+}
+_GUEST = attrgetter("type", "vmid", "name")
 SCANS = {"scrub": EventKind.SCRUB, "resilver": EventKind.RESILVER}
 GuestKey = tuple[str, int]
 
@@ -52,7 +63,11 @@ class Facts:
 
     def is_told_by(self, host: HostSnapshot) -> bool:
         """Tell whether the host's samples are those that were read already."""
-        return {tier: sample.observed_at for tier, sample in host.samples.items()} == self.heard_at
+        return _moments(host) == self.heard_at
+
+    def heard(self, host: HostSnapshot) -> Facts:
+        """Return the facts after newer samples said the same."""
+        return replace(self, heard_at=_moments(host))
 
 
 def read_facts(before: Facts, host: HostSnapshot) -> Facts:
@@ -64,7 +79,7 @@ def read_facts(before: Facts, host: HostSnapshot) -> Facts:
         scans=_scans(before, host.samples.get(Tier.FAST)),
         agent_version=(newest.agent_version if newest else "") or before.agent_version,
         cluster=_cluster(host.samples.get(Tier.SLOW)) or before.cluster,
-        heard_at={tier: sample.observed_at for tier, sample in host.samples.items()},
+        heard_at=_moments(host),
     )
 
 
@@ -125,6 +140,10 @@ def _scan_words(scan: ScanFact, when: datetime) -> str:
         "" if scan.errors is None else f" with {plural(scan.errors, 'error')}" if scan.errors else " without errors"
     )
     return f"{name} finished{lasted}{errors}"
+
+
+def _moments(host: HostSnapshot) -> dict[Tier, datetime]:
+    return {tier: sample.observed_at for tier, sample in host.samples.items()}
 
 
 def _event(host: HostSnapshot, kind: EventKind, when: datetime, at: datetime, **values: Any) -> Event:

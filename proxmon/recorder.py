@@ -90,6 +90,10 @@ class Recorder:
         self._tell([*verdicts, *events])
         return (recorded.with_events(verdicts) if verdicts else recorded), None
 
+    def heard(self, host: HostSnapshot) -> None:
+        """Take note of newer samples that changed no verdict and no fact."""
+        self._facts[host.host.id] = self._facts.get(host.host.id, Facts()).heard(host)
+
     def tick(self, now: datetime) -> None:
         """Take note that the server is awake."""
         if now - self._ticked_at > STANDSTILL:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from proxmon.agent.units import find_date
 from proxmon.payload import FastPayload, Pool
@@ -12,6 +13,7 @@ from proxmon.samples import parse_time
 
 # A date whose zone is not known is taken as UTC, and zones go from 12 hours behind it to 14 hours ahead.
 ZONES_SPAN = timedelta(hours=14)
+MAX_KNOWN_CHARACTERS = 64  # what a date needs; longer ones are not remembered
 CLOCKS_DIFFER = timedelta(minutes=1)  # by which host and server may disagree while both count as right
 
 
@@ -33,12 +35,20 @@ def parse_scrub_date(text: str) -> ScrubDate | None:
     A zone that the text names (``Sun Nov 22 21:30:49 CET 2026``) counts. Without one it is the host's own, which the
     server does not know, and is taken as UTC. That is at most 14 hours off, against an age that is judged in days.
     """
+    return _parse_known(text) if len(text) <= MAX_KNOWN_CHARACTERS else _parse(text)
+
+
+def _parse(text: str) -> ScrubDate | None:
     try:
         at = parse_time(text)
         is_zone_known = datetime.fromisoformat(text).tzinfo is not None
     except (ValueError, OverflowError):
         return _parse_ctime(text)
     return ScrubDate(at, timedelta(0) if is_zone_known else ZONES_SPAN)
+
+
+# A host tells the same date with each sample for weeks.
+_parse_known = lru_cache(maxsize=4096)(_parse)
 
 
 def parse_scrub_end(text: str) -> datetime | None:

@@ -108,9 +108,12 @@ class AlertDesk:
         judged = self._board.find(record.host_id)
         return judged.name if judged else ""
 
-    def judged(self, judged: JudgedHost, at: datetime) -> None:
+    def judged(self, judged: JudgedHost, at: datetime, *, is_unchanged: bool = False) -> None:
         """Take in a host that the board judged."""
-        self._take([*self._engine.advance(at), *self._engine.take(judged.snapshot, judged.status, at)])
+        events = self._engine.advance(at)
+        if not (is_unchanged and self._engine.keep(judged.snapshot)):
+            events += self._engine.take(judged.snapshot, judged.status, at)
+        self._take(events)
 
     def removed(self, host_id: int, at: datetime) -> None:
         """End the alerts of a host that was deleted."""

@@ -67,6 +67,14 @@ class AlertEngine:
         state.snapshot = snapshot
         return self._look(state, status, now)
 
+    def keep(self, snapshot: HostSnapshot) -> bool:
+        """Take in a host on which no verdict changed; False where something is followed, and that is not enough."""
+        state = self._hosts.get(snapshot.host.id)
+        if state is None or state.tracks:
+            return False
+        state.snapshot = snapshot
+        return True
+
     def advance(self, now: datetime) -> list[AlertEvent]:
         """Return what time alone changed up to ``now``, each change at its own moment."""
         events: list[AlertEvent] = []

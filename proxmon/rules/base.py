@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from proxmon.config import RuleSettings
 from proxmon.findings import Detail, Finding, Verdict, earliest, worst
@@ -29,6 +29,11 @@ class HasName(Protocol):
 
 
 Named = TypeVar("Named", bound=HasName)
+
+
+def whole(section: Section) -> object:
+    """Return all that a section says."""
+    return section
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +78,8 @@ class Summary:
 class Rule:
     """A rule on one section of one tier.
 
-    ``summarize`` judges every subject of the section; ``passed`` says in words that there is nothing wrong.
+    ``summarize`` judges every subject of the section; ``passed`` says in words that there is nothing wrong. ``reads``
+    gives all of the section that the verdicts depend on: where that is the same, so are they.
     """
 
     name: str
@@ -84,6 +90,7 @@ class Rule:
     summarize: Callable[[Case, Section], Summary]
     passed: Callable[[Sequence[Detail]], str]
     unit: str = ""
+    reads: Callable[[Any], object] = whole
 
     def judge(self, case: Case) -> Finding:
         """Return the finding on this host; unknown where the data is missing, failed or too old."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
+from operator import attrgetter
 
 from proxmon.config import RuleSettings
 from proxmon.findings import Detail, Verdict
@@ -142,6 +143,15 @@ def _each(name: str, judge: Callable[[Case, Pool], Detail], words: Words) -> Cal
     return summarize
 
 
+def of_pools(read: Callable[[Pool], object]) -> Callable[[PoolsSection], object]:
+    """Return what reads something of every pool of a section."""
+    return lambda section: section.pools and list(map(read, section.pools))
+
+
+def _name_and_capacity(pool: Pool) -> object:
+    return pool.name, capacity_percent(pool)
+
+
 def _passed(words: str) -> Callable[[Sequence[Detail]], str]:
     def passed(details: Sequence[Detail]) -> str:
         if not details:
@@ -164,6 +174,7 @@ def _rule(
     clears_when: str,
     passed: str,
     unit: str = "",
+    reads: Callable[[PoolsSection], object],
 ) -> Rule:
     return Rule(
         name=name,
@@ -174,6 +185,7 @@ def _rule(
         summarize=_each(name, judge, threshold),
         passed=_passed(passed),
         unit=unit,
+        reads=reads,
     )
 
 
@@ -183,6 +195,7 @@ ZPOOL_HEALTH = _rule(
     threshold=lambda settings: "critical unless ONLINE",
     clears_when="Every pool is ONLINE: replace or reattach the failed devices, then `zpool clear`.",
     passed="all ONLINE",
+    reads=of_pools(attrgetter("name", "health")),
 )
 ZPOOL_CAPACITY = _rule(
     "zpool_capacity",
@@ -191,6 +204,7 @@ ZPOOL_CAPACITY = _rule(
     clears_when="Every pool is below the warning threshold: delete data or snapshots, or add vdevs.",
     passed="all with room",
     unit="%",
+    reads=of_pools(_name_and_capacity),
 )
 ZPOOL_ERRORS = _rule(
     "zpool_errors",
@@ -199,6 +213,7 @@ ZPOOL_ERRORS = _rule(
     clears_when="No vdev counts errors and no data is damaged: see `zpool status -v`, scrub, then `zpool clear`.",
     passed="no errors",
     unit="errors",
+    reads=of_pools(attrgetter("name", "vdevs", "error_count", "data_error_count", "scan", "rebuilds")),
 )
 SCRUB_AGE = _rule(
     "scrub_age",
@@ -207,4 +222,5 @@ SCRUB_AGE = _rule(
     clears_when="A scrub of every pool has finished: `zpool scrub POOL`.",
     passed="all scrubbed in time",
     unit="d",
+    reads=of_pools(attrgetter("name", "last_scrub_end", "scan")),
 )

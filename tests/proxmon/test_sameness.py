@@ -1,0 +1,218 @@
+"""What is not judged again: it must be what judging would leave as it is, in verdicts, facts, events and alerts."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from proxmon import board as boards
+from proxmon.alerts.desk import AlertDesk
+from proxmon.alerts.model import AlertEvent
+from proxmon.board import Board
+from proxmon.bus import Bus
+from proxmon.config import RuleSettings
+from proxmon.events import Event
+from proxmon.facts import Facts, read_facts
+from proxmon.fleet import Fleet, HostSnapshot
+from proxmon.recorder import Recorder
+from proxmon.rulebook.book import as_book
+from proxmon.sameness import is_unchanged
+from proxmon.samples import Sample
+from proxmon.status import HostStatus, evaluate
+from tests.builders import (
+    NOW,
+    PAYLOADS,
+    a_dataset,
+    a_fast_payload,
+    a_guest,
+    a_host,
+    a_medium_payload,
+    a_mirror,
+    a_pool,
+    a_sample,
+    a_slow_payload,
+    a_snapshot,
+    iso,
+)
+
+RULES = as_book(RuleSettings())
+STEP = timedelta(seconds=10)
+OTHER_VALUES = (None, 0, 1, 91, -1, 10**15, 0.5, "", "ONLINE", "DEGRADED", "scanning", "2026-01-01T00:00:00Z", True, [])
+
+
+def verdicts(status: HostStatus) -> list[Any]:
+    """Return what a status says without the values that it was measured by."""
+    return [
+        (finding.rule, finding.verdict, [(detail.subject, detail.verdict) for detail in finding.details])
+        for finding in status.findings
+    ]
+
+
+def changed_everywhere(value: Any) -> Iterator[Any]:
+    """Give copies of a JSON value, each with another value in one place, or without it."""
+    keys = value.keys() if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
+    for key in keys:
+        for other in (*OTHER_VALUES, *changed_everywhere(value[key])):
+            copy = value.copy()
+            copy[key] = other
+            yield copy
+        yield {name: one for name, one in value.items() if name != key} if isinstance(value, dict) else value[:key]
+
+
+def readable(tier: str, payload: dict[str, Any], at: datetime) -> Sample | None:
+    try:
+        return a_sample(tier=tier, payload=payload, collected_at=at)
+    except ValueError:
+        return None
+
+
+@pytest.mark.parametrize("tier", ["fast", "medium", "slow"])
+def test_whatever_changes_in_a_payload_is_judged_unless_it_changes_no_verdict_and_no_fact(tier: str) -> None:
+    before = a_snapshot()
+    known, facts = verdicts(evaluate(before, RULES, NOW)), read_facts(Facts(), before)
+    at, skipped = NOW + STEP, 0
+    for payload in changed_everywhere(next(make() for kind, make in PAYLOADS.items() if kind == tier)):
+        sample = readable(tier, payload, at)
+        if sample is None:
+            continue
+        after = before.with_samples([sample], at)
+        if is_unchanged(before, after, RULES, at):
+            skipped += 1
+            assert verdicts(evaluate(after, RULES, at)) == known, payload
+            assert read_facts(facts, after) == facts.heard(after), payload
+    assert skipped > 0 or tier == "medium"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"interval_seconds": 5.0},
+        {"agent_version": "0.2.0"},
+        {"clock_offset_seconds": 61.0},
+        {"fresh_at": NOW - STEP},
+    ],
+)
+def test_a_sample_of_another_kind_is_judged(changes: dict[str, Any]) -> None:
+    before, at = a_snapshot(), NOW + STEP
+    after = before.with_samples([a_sample(collected_at=at, **changes)], at)
+    assert not is_unchanged(before, after, RULES, at)
+
+
+def test_the_same_again_is_not_judged_while_the_last_one_is_fresh() -> None:
+    before = a_snapshot()
+    for seconds, expected in ((10, True), (30, True), (31, False)):
+        at = NOW + timedelta(seconds=seconds)
+        assert is_unchanged(before, before.with_samples([a_sample(collected_at=at)], at), RULES, at) is expected
+
+
+class World:
+    """A board with recorder and alerts, which remembers what became of them."""
+
+    def __init__(self) -> None:
+        self.now, self.recorded = NOW, list[Event]()
+        recorder = Recorder(self, RULES, self.clock)
+        self.board = Board(Fleet([HostSnapshot(a_host())]), RULES, Bus(), self.clock, recorder)
+        self.desk = AlertDesk(self, self.board, self.clock)
+
+    def clock(self) -> datetime:
+        return self.now
+
+    def append_events(self, events: Sequence[Event]) -> None:
+        self.recorded += events
+
+    def add_events(self, events: Sequence[AlertEvent]) -> None:
+        raise AssertionError("nothing is stored without an event loop")
+
+    def list_events(self, since: datetime, at: datetime | None = None) -> list[AlertEvent]:
+        return []
+
+    def newest_id(self) -> int:
+        return 0
+
+    def step(self, at: datetime, sample: Sample | None, *, says_goodbye: bool) -> list[Any]:
+        """Let time pass, take in a sample, and return what the host's verdicts are."""
+        self.now = at
+        self.board.tick()
+        self.desk.tick()
+        if sample is not None:
+            self.board.accept(1, [sample], at)
+        judged = self.board.find(1)
+        assert judged is not None
+        if says_goodbye:
+            self.board.put(replace(judged.snapshot, left_at=at), at)
+        judged = self.board.find(1)
+        assert judged is not None
+        return [judged.status.status, verdicts(judged.status)]
+
+    def alerts(self) -> list[Any]:
+        found = [*self.desk.list_open(), *self.desk.list_closed()]
+        return [(one.id, one.newest.kind, one.newest.cause, one.closed_at) for one in found]
+
+
+def some_payload(chance: random.Random, tier: str, at: datetime) -> dict[str, Any]:
+    """Return a payload that mostly says what the others say."""
+    usual = chance.random() < 0.7
+    if tier == "medium":
+        oldest = at - timedelta(days=29, hours=23, minutes=59, seconds=chance.choice((0, 50)))
+        dataset = a_dataset(used_bytes=chance.choice((1, 2)), oldest_snapshot_unix=oldest.timestamp())
+        return a_medium_payload(zfs_datasets={"datasets": [a_dataset() if usual else dataset]})
+    if tier == "slow":
+        return a_slow_payload() if usual else {"system_info": chance.choice(({"error": "no apt"}, {}))}
+    pool = a_pool(alloc_bytes=chance.randrange(10**9), last_scrub_end=iso(NOW - timedelta(days=35) + STEP * 7))
+    odd = (
+        a_pool(health="DEGRADED"),
+        a_pool(capacity_percent=chance.choice((79, 85, 95))),
+        a_pool(vdevs=[a_mirror(read_errors=1)]),
+        a_pool(scan={"function": "scrub", "state": "scanning", "percent": chance.choice((1, 2))}),
+        a_pool(last_scrub_end=None, scan=None),
+    )
+    sections = (
+        {"zfs_pools": {"error": "zpool failed"}},
+        {"vms_runtime": {"vms": [a_guest(), a_guest(vmid=101)]}},
+        {"storage": {"incomplete": "one is missing"}},
+        {"ceph": {"error": "no monitor"}},
+    )
+    changes = {} if usual or chance.random() < 0.5 else chance.choice(sections)
+    pools = {"pools": [pool if usual else chance.choice(odd)]}
+    return a_fast_payload(**({"zfs_pools": pools} | changes))
+
+
+def some_sample(chance: random.Random, at: datetime) -> Sample:
+    tier = chance.choices(("fast", "medium", "slow"), (8, 1, 1))[0]
+    # By less than any step, so that no two have one name: the store lets none of them pass twice.
+    late = timedelta(microseconds=chance.randrange(10_000))
+    collected_at = at - late - chance.choices((timedelta(0), STEP, 5 * STEP), (8, 1, 1))[0]
+    changes: dict[str, Any] = {"interval_seconds": 20.0} if chance.random() < 0.05 else {}
+    if chance.random() < 0.05:
+        changes |= {"clock_offset_seconds": 120.0}
+    payload = some_payload(chance, tier, at)
+    return a_sample(tier=tier, payload=payload, collected_at=collected_at, received_at=at, **changes)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_events_and_alerts_are_those_of_judging_every_sample(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    chance, at, kept = random.Random(seed), NOW, 0
+    shortened, whole = World(), World()
+
+    def counted(*arguments: Any) -> bool:
+        nonlocal kept
+        found = is_unchanged(*arguments)
+        kept += found
+        return found
+
+    for _ in range(120):
+        at += timedelta(seconds=chance.choices((0.01, 1, 10, 31, 100), (3, 3, 12, 1, 1))[0])
+        sample = some_sample(chance, at) if chance.random() < 0.9 else None
+        goodbye = chance.random() < 0.01
+        monkeypatch.setattr(boards, "is_unchanged", counted)
+        mine = shortened.step(at, sample, says_goodbye=goodbye)
+        monkeypatch.setattr(boards, "is_unchanged", lambda *_: False)
+        assert mine == whole.step(at, sample, says_goodbye=goodbye)
+        assert shortened.recorded == whole.recorded
+        assert shortened.alerts() == whole.alerts()
+    assert kept > 10
