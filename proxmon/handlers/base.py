@@ -111,6 +111,8 @@ class ApiHandler(RequestHandler):
         status = http_status(error) if error else status_code
         if status == 401:
             self.set_header("WWW-Authenticate", 'Bearer realm="proxmon"')
+        if status == 405:
+            self.set_header("Allow", ", ".join(self._list_methods()))
         if isinstance(error, StoreUnavailableError):
             self.set_header("Retry-After", str(math.ceil(getattr(error, "retry_after_seconds", RETRY_SECONDS))))
         self.answer({"error": self._sentence(error, status)}, status)
@@ -121,6 +123,10 @@ class ApiHandler(RequestHandler):
             super().log_exception(typ, value, tb)
         elif isinstance(value, StoreUnavailableError):
             log.warning("%s %s: %s", self.request.method, self.request.path, value)
+
+    def _list_methods(self) -> list[str]:
+        names = (name.lower() for name in self.SUPPORTED_METHODS)
+        return [name.upper() for name in names if getattr(type(self), name) is not getattr(RequestHandler, name)]
 
     def _sentence(self, error: BaseException | None, status: int) -> str:
         if isinstance(error, ProxmonError):

@@ -22,6 +22,7 @@ from proxmon.handlers.hosts import (
 )
 from proxmon.handlers.ingest import GoodbyeHandler, IngestHandler
 from proxmon.handlers.metrics import MetricsHandler
+from proxmon.handlers.openapi import DescriptionHandler
 from proxmon.handlers.query import QueryHandler
 
 Route = tuple[str, type[RequestHandler], dict[str, Any]]
@@ -43,6 +44,7 @@ HANDLERS: tuple[tuple[str, type[ApiHandler]], ...] = (
     (r"/api/query", QueryHandler),
     (r"/api/tokens", TokensHandler),
     (r"/api/tokens/([^/]+)", TokenHandler),
+    (r"/api/openapi\.json", DescriptionHandler),
     (r"/agent/proxmon-agent\.pyz", ArchiveHandler),
     (r"/agent/proxmon-agent\.pyz\.sha256", DigestHandler),
     (r"/agent/install\.sh", InstallScriptHandler),

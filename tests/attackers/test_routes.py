@@ -82,6 +82,7 @@ TABLE: dict[str, tuple[Use, ...]] = {
         Use(Access.ADMIN, "/api/tokens", "POST", b'{"name": "x", "role": "no such role"}'),
     ),
     "/api/tokens/([^/]+)$": (Use(Access.ADMIN, "/api/tokens/nobody", "DELETE"),),
+    r"/api/openapi\.json$": (Use(Access.EVERYBODY, "/api/openapi.json"),),
     r"/agent/proxmon-agent\.pyz$": (Use(Access.EVERYBODY, "/agent/proxmon-agent.pyz"),),
     r"/agent/proxmon-agent\.pyz\.sha256$": (Use(Access.EVERYBODY, "/agent/proxmon-agent.pyz.sha256"),),
     r"/agent/install\.sh$": (Use(Access.EVERYBODY, "/agent/install.sh"),),

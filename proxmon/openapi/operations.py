@@ -1,0 +1,264 @@
+"""Every operation of the HTTP routes: who may ask for it, with what, and what it answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from proxmon.events import KIND_GROUPS, EventKind
+from proxmon.openapi.schemas import (
+    BOOLEAN,
+    INTEGER,
+    NAME,
+    SENT_MOMENT,
+    STRING,
+    TEXT,
+    Schema,
+    null_or,
+    one_of,
+    options,
+    record,
+    ref,
+)
+from proxmon.status import RULE_NAMES
+from proxmon.tokens import Role
+
+JSON = "application/json"
+
+
+class Access(StrEnum):
+    """Who may ask."""
+
+    ANYBODY = "anybody"
+    HOST = "a host"
+    READER = "a reader"
+    ADMIN = "an administrator"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A method of a path. ``refusals`` are the answers besides those that its access brings."""
+
+    name: str
+    method: str
+    path: str
+    access: Access
+    summary: str
+    answer: Schema | None = None
+    status: int = 200
+    content_type: str = JSON
+    refusals: tuple[int, ...] = ()
+    parameters: tuple[Schema, ...] = ()
+    body: Schema | None = None
+    is_body_required: bool = True
+
+    def list_refusals(self) -> list[int]:
+        """List the statuses of all answers that refuse."""
+        changes = self.method not in ("get", "head")
+        by_access = {
+            Access.ANYBODY: set[int](),
+            Access.HOST: {401},
+            # With a cookie, what is no plain question is checked for its origin.
+            Access.READER: {401, 403} if changes else {401},
+            Access.ADMIN: {401, 403},
+        }
+        too_large = set[int]() if self.body is None else {413}
+        return sorted(by_access[self.access] | too_large | set(self.refusals))
+
+
+def _query(name: str, schema: Schema, text: str) -> Schema:
+    return {"name": name, "in": "query", "schema": schema, "description": text}
+
+
+def _in_path(name: str, schema: Schema) -> Schema:
+    return {"name": name, "in": "path", "required": True, "schema": schema}
+
+
+AT = _query("at", SENT_MOMENT, "The answer as of a past moment.")
+AS = _query("as", one_of("known", "collected"), "With `at`: what was known then, or what was so then.")
+HOST_NAME, TOKEN_NAME = _in_path("name", NAME), _in_path("name", NAME)
+NUMBER_ID = _in_path("id", {"type": "integer", "minimum": 0, "maximum": 2**31 - 1})
+NAMED = record(name=NAME)
+ACKNOWLEDGEMENT = options(reason=null_or(TEXT), until=null_or(SENT_MOMENT))
+SILENCE = options(
+    alert=null_or(INTEGER),
+    host=null_or(TEXT),
+    rule=null_or(TEXT),
+    subject=null_or(TEXT),
+    from_=null_or(SENT_MOMENT),
+    until=null_or(SENT_MOMENT),
+    hours=null_or(TEXT),
+    reason=null_or(TEXT),
+)
+QUERY: Schema = record(sql=STRING) | {
+    "properties": {"sql": STRING, "parameters": {"type": ["array", "object", "null"], "items": True}}
+}
+FILE: Schema = {"type": "string", "format": "binary"}
+
+OPERATIONS: tuple[Operation, ...] = (
+    Operation(
+        *("ingest", "post", "/api/ingest", Access.HOST, "Store an agent's samples; answered once they are durable."),
+        answer=ref("Receipt"),
+        body=ref("Message"),
+        refusals=(400, 422, 429, 503),
+    ),
+    Operation(
+        *("goodbye", "post", "/api/goodbye", Access.HOST, "The agent stops: its host is offline at once."),
+        status=204,
+        body=options(reason=null_or(TEXT)),
+        is_body_required=False,
+        refusals=(400, 503),
+    ),
+    Operation(
+        *("listHosts", "get", "/api/hosts", Access.READER, "All hosts by name, judged."),
+        answer=ref("Hosts"),
+        parameters=(AT, AS),
+        refusals=(422, 503),
+    ),
+    Operation(
+        *("addHost", "post", "/api/hosts", Access.ADMIN, "Add a host; its token is shown this once."),
+        answer=ref("Issued"),
+        status=201,
+        body=NAMED,
+        refusals=(400, 409, 422, 503),
+    ),
+    Operation(
+        *("getHost", "get", "/api/hosts/{name}", Access.READER, "One host, judged."),
+        answer=ref("Host"),
+        parameters=(HOST_NAME, AT, AS),
+        refusals=(404, 422, 503),
+    ),
+    Operation(
+        *("deleteHost", "delete", "/api/hosts/{name}", Access.ADMIN, "Delete a host and, unless told, its history."),
+        status=204,
+        parameters=(HOST_NAME, _query("keep_history", BOOLEAN, "Keep the history.")),
+        refusals=(404, 503),
+    ),
+    Operation(
+        *("rotateToken", "post", "/api/hosts/{name}/rotate", Access.ADMIN, "A new token; the old one is refused."),
+        answer=ref("Issued"),
+        parameters=(HOST_NAME,),
+        refusals=(404, 503),
+    ),
+    Operation(
+        *("searchGuests", "get", "/api/guests", Access.READER, "The guests whose name, vmid or address contains q."),
+        answer=ref("Guests"),
+        parameters=(_query("q", STRING, "A part of name, vmid or address."), AT, AS),
+        refusals=(422, 503),
+    ),
+    Operation(
+        *("listAlerts", "get", "/api/alerts", Access.READER, "Open alerts and those of 30 days, the newest first."),
+        answer=ref("Alerts"),
+        parameters=(
+            AT,
+            _query("state", one_of("open", "acknowledged", "closed"), "Only alerts in this state."),
+            _query("severity", one_of("warning", "critical"), "Only alerts that are so bad."),
+            _query("host", STRING, "Only those of this host."),
+            _query("rule", STRING, f"Only those of this rule, such as {RULE_NAMES[0]}."),
+        ),
+        refusals=(422, 503),
+    ),
+    Operation(
+        *("acknowledge", "post", "/api/alerts/{id}/acknowledgement", Access.ADMIN, "Somebody knows of an alert."),
+        answer=ref("Alert"),
+        parameters=(NUMBER_ID,),
+        body=ACKNOWLEDGEMENT,
+        is_body_required=False,
+        refusals=(400, 404, 422, 503),
+    ),
+    Operation(
+        *("unacknowledge", "delete", "/api/alerts/{id}/acknowledgement", Access.ADMIN, "Take that back."),
+        status=204,
+        parameters=(NUMBER_ID,),
+        refusals=(404, 503),
+    ),
+    Operation(
+        *("listSilences", "get", "/api/silences", Access.READER, "The silences that are not over."),
+        answer=ref("Silences"),
+    ),
+    Operation(
+        *("addSilence", "post", "/api/silences", Access.ADMIN, "Silence an alert, or all that patterns choose."),
+        answer=ref("Silence"),
+        status=201,
+        body=SILENCE,
+        refusals=(400, 422, 503),
+    ),
+    Operation(
+        *("endSilence", "delete", "/api/silences/{id}", Access.ADMIN, "End a silence now."),
+        status=204,
+        parameters=(NUMBER_ID,),
+        refusals=(404, 503),
+    ),
+    Operation(
+        *("listEvents", "get", "/api/events", Access.READER, "What happened to the hosts, the newest first."),
+        answer=ref("Events"),
+        parameters=(
+            AT,
+            _query("host", STRING, "Only those of this host."),
+            _query("kind", one_of(*KIND_GROUPS, *EventKind), "Only this kind, or these kinds; may be repeated."),
+            _query("since", SENT_MOMENT, "From this moment on."),
+            _query("until", SENT_MOMENT, "Before this moment."),
+            _query("limit", {"type": "integer", "minimum": 1, "maximum": 1000}, "How many at most; 100 by default."),
+        ),
+        refusals=(422, 503),
+    ),
+    Operation(
+        *("query", "post", "/api/query", Access.READER, "Ask the store in SQL that only reads."),
+        answer=FILE,
+        content_type="application/vnd.apache.arrow.stream",
+        body=QUERY,
+        refusals=(400, 422, 429, 503),
+    ),
+    Operation(
+        *("listTokens", "get", "/api/tokens", Access.ADMIN, "Names and roles of the API's tokens."),
+        answer=ref("Tokens"),
+    ),
+    Operation(
+        *("addToken", "post", "/api/tokens", Access.ADMIN, "Make a token of the API; it is shown this once."),
+        answer=ref("Issued"),
+        status=201,
+        body=record(name=NAME) | {"properties": {"name": NAME, "role": one_of(*Role)}},
+        refusals=(400, 409, 422, 503),
+    ),
+    Operation(
+        *("revokeToken", "delete", "/api/tokens/{name}", Access.ADMIN, "Refuse a token of the API from now on."),
+        status=204,
+        parameters=(TOKEN_NAME,),
+        refusals=(404, 503),
+    ),
+    Operation(
+        *("describe", "get", "/api/openapi.json", Access.ANYBODY, "This description."), answer={"type": "object"}
+    ),
+    Operation(
+        *("metrics", "get", "/metrics", Access.READER, "The fleet and the server for Prometheus."),
+        answer=STRING,
+        content_type="text/plain",
+    ),
+    *(
+        operation
+        for method in ("get", "head")
+        for operation in (
+            Operation(
+                *(f"{method}Health", method, "/healthz", Access.ANYBODY, "Whether samples can be stored now."),
+                answer=ref("Health"),
+                refusals=(503,),
+            ),
+            Operation(
+                *(f"{method}Agent", method, "/agent/proxmon-agent.pyz", Access.ANYBODY, "The agent's program."),
+                answer=FILE,
+                content_type="application/zip",
+            ),
+            Operation(
+                *(f"{method}AgentDigest", method, "/agent/proxmon-agent.pyz.sha256", Access.ANYBODY, "Its digest."),
+                answer=STRING,
+                content_type="text/plain",
+            ),
+            Operation(
+                *(f"{method}Installer", method, "/agent/install.sh", Access.ANYBODY, "The script that installs it."),
+                answer=STRING,
+                content_type="text/x-shellscript",
+                refusals=(400,),
+            ),
+        )
+    ),
+)
