@@ -16,6 +16,7 @@ from functools import partial
 from typing import Protocol
 
 from proxmon.board import Board
+from proxmon.budget import Budget
 from proxmon.errors import NotFoundError, TokenError, TooLargeError, UnreadableError
 from proxmon.samples import Appended, Sample, read_message
 
@@ -48,6 +49,7 @@ class Ingest:
     def __init__(self, store: SampleStore, board: Board, clock: Callable[[], datetime], max_body_bytes: int) -> None:
         self._store, self._board, self._clock, self._max_bytes = store, board, clock, max_body_bytes
         self.stored_count = self.duplicate_count = 0
+        self.budget = Budget()
         self._arrivals = Arrivals()
 
     async def accept(self, host_id: int, body: bytes, encoding: str, check: Callable[[], None]) -> Receipt:

@@ -29,6 +29,8 @@ FILL_INTERVAL_SECONDS = 1.0  # analysts see a sample within two seconds of its a
 MAX_GROUP_SAMPLES = 500  # of one transaction
 # More than a writer on a slow disk leaves behind; acknowledgements wait from here on.
 MAX_PENDING_SAMPLES = 20 * MAX_GROUP_SAMPLES
+# Of payloads; with their text and rows, samples take up to fifteen times as much memory.
+MAX_GROUP_BYTES, MAX_PENDING_BYTES = 2 * 2**20, 8 * 2**20
 # A query may wait 0.15 s for a checkpoint of this size; of 16 MiB twice that, and 4 MiB write a fifth more.
 CHECKPOINT_WAL_BYTES = 8 * 2**20
 REOPEN_INTERVAL_SECONDS = 1.0
@@ -43,6 +45,8 @@ class Filler:
         self._database, self._directory, self._upkeep = database, directory, upkeep
         self._pending: list[Stored] = []
         self._pending_keys: set[Key] = set()
+        # Two counts, since one thread adds and another forgets.
+        self._added_bytes = self._forgotten_bytes = 0
         self._filled_at = float("-inf")
         self._is_broken, self._is_log_new, self._is_closing = False, True, False
         self._checkpoint_bytes = CHECKPOINT_WAL_BYTES
@@ -60,6 +64,14 @@ class Filler:
         return self._pending_keys
 
     @property
+    def _pending_bytes(self) -> int:
+        return self._added_bytes - self._forgotten_bytes
+
+    @property
+    def _has_group(self) -> bool:
+        return len(self._pending) >= MAX_GROUP_SAMPLES or self._pending_bytes >= MAX_GROUP_BYTES
+
+    @property
     def is_alive(self) -> bool:
         """Tell whether the thread runs."""
         return self._thread.is_alive()
@@ -70,7 +82,8 @@ class Filler:
         was_empty = not self._pending
         self._pending_keys.update(entry.sample.key for entry in entries)
         self._pending += entries
-        if was_empty or len(self._pending) >= MAX_GROUP_SAMPLES:
+        self._added_bytes += _payload_bytes(entries)
+        if was_empty or self._has_group:
             self._called.set()
 
     def admit(self) -> None:
@@ -80,7 +93,8 @@ class Filler:
             StoreUnavailableError: it cannot.
         """
         self._directory.check_room()
-        if self.trouble is not None or len(self._pending) >= MAX_PENDING_SAMPLES:
+        is_behind = len(self._pending) >= MAX_PENDING_SAMPLES or self._pending_bytes >= MAX_PENDING_BYTES
+        if self.trouble is not None or is_behind:
             with self.lock:
                 self.fill()
             if self.trouble is not None:
@@ -175,7 +189,7 @@ class Filler:
     def _patience(self) -> float:
         if self._is_broken or self.trouble:
             return REOPEN_INTERVAL_SECONDS
-        if len(self._pending) >= MAX_GROUP_SAMPLES:
+        if self._has_group:
             return 0.0
         wait = self._upkeep.wait_seconds()
         if self._pending or self.notes:
@@ -184,12 +198,7 @@ class Filler:
 
     def _turn(self) -> None:
         is_due = time.monotonic() >= self._filled_at + FILL_INTERVAL_SECONDS
-        if (
-            self.trouble
-            or self._is_broken
-            or ((self._pending or self.notes) and is_due)
-            or len(self._pending) >= MAX_GROUP_SAMPLES
-        ):
+        if self.trouble or self._is_broken or ((self._pending or self.notes) and is_due) or self._has_group:
             self.fill()
         if self._is_broken or self._is_closing:
             return
@@ -206,6 +215,7 @@ class Filler:
         group = self._pending[:count]
         del self._pending[:count]
         self._pending_keys.difference_update(entry.sample.key for entry in group)
+        self._forgotten_bytes += _payload_bytes(group)
         if group:
             self._journal.release(group[-1].sample_id)
 
@@ -285,6 +295,10 @@ class Filler:
         except (duckdb.Error, OSError) as error:
             raise StoreUnavailableError(f"The store cannot be read: {first_line(error)}") from error
         return ledger
+
+
+def _payload_bytes(entries: Sequence[Stored]) -> int:
+    return sum(len(entry.sample.raw) for entry in entries)
 
 
 def unavailable(error: BaseException) -> StoreUnavailableError:

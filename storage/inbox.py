@@ -14,9 +14,10 @@ from duckdb import DuckDBPyConnection
 from proxmon.errors import OverloadedError, StoreUnavailableError
 from proxmon.samples import Appended, Sample
 
-# About ten seconds of a busy writer, or of a stalled one at 1,000 samples a second, in at most 64 MiB of payloads.
+# About ten seconds of a busy writer, or of a stalled one at 1,000 samples a second, in at most 16 MiB of payloads,
+# which take five times as much memory.
 MAX_QUEUED_SAMPLES = 10_000
-MAX_QUEUED_BYTES = 64 * 2**20
+MAX_QUEUED_BYTES = 16 * 2**20
 SAMPLES_PER_SECOND = 1_000  # what the writer manages also on a slow disk; used to say when to come back
 
 

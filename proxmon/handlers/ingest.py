@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from tornado.web import stream_request_body
 
-from proxmon.errors import TokenError, UnreadableError
+from proxmon.errors import OverloadedError, TokenError, UnreadableError
 from proxmon.handlers.base import ApiHandler
 
 MAX_REASON_CHARACTERS = 64
@@ -15,10 +15,12 @@ MAX_REASON_CHARACTERS = 64
 class AgentHandler(ApiHandler):
     """Authenticates the host before its body is kept; its size is bounded before that (bodies.py)."""
 
+    _kept_bytes = 0
+
     async def prepare(self) -> None:
         """Find the host that the token belongs to; a refusal is answered after the body was read."""
         self._body = bytearray()
-        self._refusal: TokenError | None = None
+        self._refusal: TokenError | OverloadedError | None = None
         self.host_id, self._token = 0, self.bearer_token() or ""
         try:
             self.host_id = await self.monitor.hosts.authenticate(self._token)
@@ -26,9 +28,31 @@ class AgentHandler(ApiHandler):
             self._refusal = error
 
     def data_received(self, chunk: bytes) -> None:
-        """Keep a part of the body unless it is refused."""
-        if self._refusal is None:
+        """Keep a part of the body unless it is refused, as it is when all bodies together become too large."""
+        if self._refusal is not None:
+            return
+        try:
+            self.monitor.ingest.budget.take(len(chunk))
+        except OverloadedError as error:
+            self._refusal = error
+            self._let_go()
+        else:
+            self._kept_bytes += len(chunk)
             self._body += chunk
+
+    def on_finish(self) -> None:
+        """Let go of the body, which was answered."""
+        self._let_go()
+
+    def on_connection_close(self) -> None:
+        """Let go of the body, which nobody waits for any more."""
+        super().on_connection_close()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        self.monitor.ingest.budget.give_back(self._kept_bytes)
+        self._kept_bytes = 0
+        self._body = bytearray()
 
     def read_body(self) -> bytes:
         """Return the whole body; raises the refusal if there is one."""

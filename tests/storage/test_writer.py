@@ -18,6 +18,7 @@ from proxmon.errors import OverloadedError, SampleError, StoreUnavailableError, 
 from proxmon.fleet import Host
 from proxmon.samples import Appended
 from storage import Store
+from storage.filler import Filler
 from storage.inbox import Inbox
 from storage.journal import Journal
 from storage.typed import Tables
@@ -117,6 +118,17 @@ def test_nothing_more_is_taken_while_the_database_cannot_be_written(
     assert store.append([a_sample(host.id, collected_at=NOW + SECOND)]).result().stored == 1
     store.check()
     assert query("SELECT count(*), count(DISTINCT collected_at) FROM samples") == [(2, 2)]
+
+
+@pytest.mark.parametrize(("bound", "pending"), [(10**9, 2), (1, 1)])
+def test_samples_that_the_database_does_not_have_yet_are_bounded_in_bytes(
+    store: Store, host: Host, monkeypatch: pytest.MonkeyPatch, bound: int, pending: int
+) -> None:
+    monkeypatch.setattr(Filler, "_turn", lambda _: None)
+    monkeypatch.setattr("storage.filler.MAX_PENDING_BYTES", bound)
+    store.append([a_sample(host.id)]).result()
+    store.append([a_sample(host.id, collected_at=NOW + SECOND)]).result()
+    assert len(store._writer._filler.pending_keys) == pending
 
 
 def test_an_invalidated_database_is_opened_again(
