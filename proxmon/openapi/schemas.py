@@ -103,7 +103,7 @@ def _answers() -> dict[str, Schema]:
     return {
         "Error": record(error=STRING),
         "Receipt": record(stored=INTEGER, duplicates=INTEGER),
-        "Health": record(status=one_of("ok")),
+        "Health": record(status=one_of("ok")) | {"properties": {"status": one_of("ok"), "rules": STRING}},
         "Issued": record(name=STRING, token=STRING),
         "Token": record(name=STRING, role=one_of(*Role), created_at=MOMENT),
         "Tokens": record(tokens=list_of(ref("Token"))),
