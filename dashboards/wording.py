@@ -19,6 +19,7 @@ LABELS = {
     "pending_updates": "Pending updates",
     "collection": "Collection",
     "clock_offset": "Clock",
+    "channel": "Channel",
 }
 
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from proxmon.alerts.channels import ChannelBook
 from proxmon.alerts.desk import AlertDesk
+from proxmon.alerts.dispatch import Dispatcher
 from proxmon.alerts.links import LinkSigner
 from proxmon.alerts.silences import SilenceBook
 from proxmon.board import Board, PastBoard
@@ -52,6 +54,8 @@ class Monitor:
     rules: RuleDesk
     silences: SilenceBook
     links: LinkSigner
+    channels: ChannelBook
+    dispatcher: Dispatcher
     tokens: TokenRegistry
     sessions: Sessions
     ingest: Ingest

@@ -63,6 +63,10 @@ class SettingsError(ProxmonError):
     """A setting has a value that cannot be used: the person who started the server must change it."""
 
 
+class DeliveryError(ProxmonError):
+    """A message was not accepted by the service that should pass it on."""
+
+
 class OverloadedError(StoreUnavailableError):
     """More samples arrive than can be stored: the sender should come back after ``retry_after_seconds``."""
 

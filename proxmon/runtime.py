@@ -8,8 +8,12 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
+from proxmon.alerts.channels import ChannelBook, ChannelStore
 from proxmon.alerts.desk import AlertDesk, AlertStore
+from proxmon.alerts.dispatch import Dispatcher, TellingStore
 from proxmon.alerts.links import LinkSigner
+from proxmon.alerts.messages import Composer
+from proxmon.alerts.senders import AppriseSender
 from proxmon.alerts.silences import SilenceBook, SilenceStore
 from proxmon.board import Board, PastBoard
 from proxmon.bus import Bus
@@ -36,6 +40,10 @@ TICK_SECONDS = 1.0
 RESUMED_SPAN = timedelta(minutes=1)
 
 
+class KeptChannels(ChannelStore, TellingStore, Protocol):
+    """Channels, and what they were told and are owed."""
+
+
 class Store(HostStore, TokenStore, SessionStore, SampleStore, QueryStore, CheckedStore, Protocol):
     """What the monitor needs of the store; every method may block."""
 
@@ -47,6 +55,11 @@ class Store(HostStore, TokenStore, SessionStore, SampleStore, QueryStore, Checke
     @property
     def silences(self) -> SilenceStore:
         """Return what is stored of silences."""
+        ...
+
+    @property
+    def channels(self) -> KeptChannels:
+        """Return what is stored of channels."""
         ...
 
     def snapshot(self, at: datetime | None = None, *, as_collected: bool = False) -> FleetSnapshot:
@@ -108,6 +121,11 @@ def make_monitor(store: Store, settings: Settings, clock: Callable[[], datetime]
     async def series(request: SeriesRequest) -> Any:
         return await asyncio.to_thread(store.series, request)
 
+    silences = SilenceBook(store.silences, bus, clock)
+    links, sender = LinkSigner(private_key(settings.data_directory / "links.key")), AppriseSender()
+    channels = ChannelBook(store.channels, sender.name_service, clock)
+    composer = Composer(settings.public_url.rstrip("/"), lambda alert_id: links.sign(alert_id, clock()))
+
     return Monitor(
         settings=settings,
         store=store,
@@ -116,8 +134,12 @@ def make_monitor(store: Store, settings: Settings, clock: Callable[[], datetime]
         hosts=HostRegistry(store, board, clock, recorder.tell),
         alerts=alerts,
         rules=RuleDesk(rules_file, board, alerts),
-        silences=SilenceBook(store.silences, bus, clock),
-        links=LinkSigner(private_key(settings.data_directory / "links.key")),
+        silences=silences,
+        links=links,
+        channels=channels,
+        dispatcher=Dispatcher(
+            store.channels, channels, alerts, silences, composer=composer, sender=sender, clock=clock
+        ),
         tokens=TokenRegistry(store, clock),
         sessions=Sessions(store, clock, settings.session_days),
         ingest=Ingest(store, board, clock, settings.max_body_bytes),
@@ -154,6 +176,7 @@ async def keep_ticking(monitor: Monitor, seconds: float = TICK_SECONDS) -> None:
             monitor.rules.tick()
             monitor.board.tick()
             monitor.alerts.tick()
+            monitor.dispatcher.tick()
             await monitor.sessions.expire()
         except Exception:  # the lights must go on ageing whatever one host's data does
             log.exception("A tick failed")

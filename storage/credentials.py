@@ -1,4 +1,4 @@
-"""Hashes of tokens and of open sessions, in a file of their own: who may read samples never sees one."""
+"""What is secret, in a file of its own: who may read samples never sees hashes, sessions or addresses of channels."""
 
 from __future__ import annotations
 
@@ -21,6 +21,18 @@ CREATE TABLE api_tokens (
 );
 """,
     "CREATE TABLE sessions (key TEXT PRIMARY KEY, expires_at TEXT NOT NULL);",
+    """
+CREATE TABLE channels (
+    channel_id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, url TEXT NOT NULL, service TEXT NOT NULL,
+    created_at TEXT NOT NULL, severity TEXT NOT NULL, hosts TEXT NOT NULL, quiet_hours TEXT NOT NULL,
+    tells_ends INTEGER NOT NULL
+);
+CREATE TABLE tellings (
+    channel_id INTEGER NOT NULL, alert_id INTEGER NOT NULL, told TEXT NOT NULL, owed TEXT NOT NULL,
+    owed_since TEXT NOT NULL, attempts INTEGER NOT NULL, PRIMARY KEY (channel_id, alert_id)
+);
+CREATE TABLE reviewed_alerts (newest_id INTEGER NOT NULL);
+""",
 )
 VERSION = len(_MIGRATIONS)
 
@@ -47,19 +59,19 @@ class CredentialFile:
 
     def put_host_secret(self, host_id: int, secret: TokenSecret) -> None:
         """Set the token of a host, in place of one that it had."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             connection.execute(
                 "INSERT OR REPLACE INTO host_secrets VALUES (?, ?, ?)", (host_id, secret.lookup, secret.hash)
             )
 
     def delete_host_secret(self, host_id: int) -> None:
         """Delete the token of a host; nothing happens when it has none."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             connection.execute("DELETE FROM host_secrets WHERE host_id = ?", (host_id,))
 
     def list_host_secrets(self) -> list[HostSecret]:
         """List the tokens of all hosts."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             rows = connection.execute("SELECT host_id, lookup, hash FROM host_secrets ORDER BY host_id").fetchall()
         return [HostSecret(host_id, TokenSecret(lookup, digest)) for host_id, lookup, digest in rows]
 
@@ -68,14 +80,14 @@ class CredentialFile:
         secret = token.secret
         row = (token.name, token.role, secret.lookup, secret.hash, token.created_at.isoformat())
         try:
-            with self._transaction() as connection:
+            with self.transaction() as connection:
                 connection.execute("INSERT INTO api_tokens VALUES (?, ?, ?, ?, ?)", row)
         except sqlite3.IntegrityError as error:
             raise ConflictError(f"There is a token {token.name} already: choose another name.") from error
 
     def list_api_tokens(self) -> list[ApiToken]:
         """List the tokens of the JSON API by name."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             rows = connection.execute("SELECT name, role, lookup, hash, created_at FROM api_tokens ORDER BY name")
             return [
                 ApiToken(name, role, TokenSecret(lookup, digest), datetime.fromisoformat(created_at))
@@ -84,28 +96,29 @@ class CredentialFile:
 
     def delete_api_token(self, name: str) -> None:
         """Delete a token of the JSON API; raises NotFoundError when there is none of that name."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             if connection.execute("DELETE FROM api_tokens WHERE name = ?", (name,)).rowcount == 0:
                 raise NotFoundError(f"There is no token {name}.")
 
     def add_session(self, key: str, expires_at: datetime) -> None:
         """Add an open session."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             connection.execute("INSERT INTO sessions VALUES (?, ?)", (key, expires_at.isoformat()))
 
     def delete_session(self, key: str) -> None:
         """Delete a session; nothing happens when there is none."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             connection.execute("DELETE FROM sessions WHERE key = ?", (key,))
 
     def list_sessions(self) -> dict[str, datetime]:
         """Return when each session expires."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             rows = connection.execute("SELECT key, expires_at FROM sessions").fetchall()
         return {key: datetime.fromisoformat(expires_at) for key, expires_at in rows}
 
     @contextmanager
-    def _transaction(self) -> Generator[sqlite3.Connection, None, None]:
+    def transaction(self) -> Generator[sqlite3.Connection, None, None]:
+        """Give the connection for one transaction. Raises StoreUnavailableError; sqlite3.IntegrityError passes."""
         with self._lock:
             try:
                 with self._connection:

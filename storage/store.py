@@ -24,6 +24,7 @@ from proxmon.samples import Appended, Sample
 from proxmon.series import SeriesRequest
 from storage.alerts import AlertTable
 from storage.backup import restore_backup
+from storage.channels import ChannelTable
 from storage.credentials import CredentialFile
 from storage.database import Database
 from storage.directory import DataDirectory
@@ -55,6 +56,7 @@ class Store:
         self._credentials, self._writer = credentials, writer
         self.alerts = AlertTable(database, writer)
         self.silences = SilenceTable(database, writer)
+        self.channels = ChannelTable(credentials)
         self._is_closed = False
         self._is_backing_up = Lock()
         self._answers: WeakSet[QueryAnswer] = WeakSet()

@@ -110,15 +110,15 @@ def waits_until(snapshot: HostSnapshot, policies: Policies, started_at: datetime
     seen = snapshot.last_seen_at
     if seen is None:
         return NEVER
-    waits: list[datetime] = []
+    waits = [connection.waits_until(snapshot, policies.book.of_host(snapshot.host.name).settings, started_at)]
     if snapshot.left_at is not None and snapshot.left_at >= seen:
-        away = policies.away_seconds.get(snapshot.left_reason or "", 0.0)
+        away = policies.away_seconds.get(snapshot.left_reason or "")
+        if away is None:
+            return snapshot.left_at  # it was stopped, and nobody says that it comes back
         waits.append(snapshot.left_at + timedelta(seconds=away))
     if snapshot.rotated_at is not None and snapshot.rotated_at >= seen:
         waits.append(snapshot.rotated_at + timedelta(seconds=policies.arrival_seconds))
-    settings = policies.book.of_host(snapshot.host.name).settings
-    # A goodbye was heard, so that it needs no patience of another kind.
-    return max(waits) if waits else connection.waits_until(snapshot, settings, started_at)
+    return max(waits)
 
 
 def _observations(finding: Finding, cause: str, policies: Policies, host: str) -> Iterator[Observation]:

@@ -10,12 +10,13 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from proxmon.alerts.engine import AlertEngine
-from proxmon.alerts.model import AlertEvent, EventKind, event_of
+from proxmon.alerts.model import SERVER_ID, AlertEvent, EventKind, Observation, event_of
 from proxmon.alerts.policy import Policies, default_policies
 from proxmon.alerts.records import AlertCounts, AlertRecord, count_alerts, fold, follow, revive
 from proxmon.board import Board, JudgedHost
 from proxmon.bus import Changes
 from proxmon.errors import NotFoundError, StoreUnavailableError
+from proxmon.findings import Verdict
 from proxmon.fleet import HostSnapshot
 from proxmon.rules.connection import STANDSTILL
 from proxmon.status import HostStatus, evaluate
@@ -60,6 +61,15 @@ class AlertDesk:
         """Return how the rules alert."""
         return self._engine.policies
 
+    @property
+    def newest_id(self) -> int:
+        """Return the highest id that an alert ever had; 0 when there was none."""
+        return self._engine.newest_id
+
+    def list_all(self) -> list[AlertRecord]:
+        """List the alerts that are open or ended within the last 30 days."""
+        return list(self._records.values())
+
     def list_open(self) -> list[AlertRecord]:
         """List the open alerts, acknowledged or not, the oldest first."""
         return [record for record in self._records.values() if record.is_open]
@@ -103,6 +113,18 @@ class AlertDesk:
         """Follow the board's rules, also with the alerts that are open."""
         self._take(self._engine.reconsider(default_policies(self._board.rules), self._clock(), why))
 
+    def report(self, cause: str, subject: str, message: str, clears_when: str) -> None:
+        """Open an alert about the server itself; one that is open already stays as it is."""
+        if self._find_own(cause, subject) is None:
+            seen = Observation(cause, subject, cause, Verdict.CRITICAL, message, clears_when=clears_when)
+            self._take([self._engine.open_own(seen, self._clock())])
+
+    def settle(self, cause: str, subject: str, why: str) -> None:
+        """End an alert about the server itself; nothing happens when there is none."""
+        record = self._find_own(cause, subject)
+        if record is not None:
+            self._take([_ended(record, self._clock(), why)])
+
     def host_of(self, record: AlertRecord) -> str:
         """Return the name of an alert's host; empty when it is about the server, or the host was deleted."""
         judged = self._board.find(record.host_id)
@@ -144,6 +166,10 @@ class AlertDesk:
         """Wait until every event that is known now was stored, or could not be."""
         while self._storing is not None:
             await asyncio.shield(self._storing)
+
+    def _find_own(self, cause: str, subject: str) -> AlertRecord | None:
+        mine = (record for record in self.list_open() if record.host_id == SERVER_ID)
+        return next((one for one in mine if (one.newest.cause, one.newest.subject) == (cause, subject)), None)
 
     def _get_open(self, alert_id: int) -> AlertRecord:
         record = self._records.get(alert_id)

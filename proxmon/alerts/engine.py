@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from proxmon.alerts.causes import Key, Seen, observe
-from proxmon.alerts.model import Alert, AlertEvent, EventKind, Observation, event_of
+from proxmon.alerts.model import SERVER_ID, Alert, AlertEvent, EventKind, Observation, event_of
 from proxmon.alerts.policy import Policies
 from proxmon.alerts.tracks import Change, Track, due_at, step
 from proxmon.fleet import HostSnapshot
@@ -42,6 +42,18 @@ class AlertEngine:
         self.policies = policies
         self._hosts: dict[int, HostState] = {}
         self._timers: list[tuple[datetime, int]] = []
+
+    @property
+    def newest_id(self) -> int:
+        """Return the highest id that an alert ever had; 0 when there was none."""
+        return self._next_id - 1
+
+    def open_own(self, seen: Observation, now: datetime) -> AlertEvent:
+        """Open an alert about the server itself, which nobody but ``seen`` says to be so; it is not followed."""
+        assert seen.severity is not None
+        alert = Alert(self._next_id, SERVER_ID, seen, seen.severity, now, now)
+        self._next_id += 1
+        return event_of(alert, EventKind.OPENED, now)
 
     def list_alerts(self) -> list[Alert]:
         """List the open alerts, the oldest first."""

@@ -10,6 +10,8 @@ from enum import StrEnum
 from proxmon.findings import Verdict
 from proxmon.rulebook.catalog import Policy
 
+SERVER_ID = 0  # the host of an alert about the server itself; hosts count from 1
+
 
 class Severity(StrEnum):
     """How bad an alert is. An offline host is critical."""

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 from urllib.parse import quote
 
+from proxmon.alerts.dispatch import PATIENCE_SECONDS
 from proxmon.answers import host_answer, issued_answer, token_answer
 from proxmon.config import Settings
 from proxmon.context import Monitor
@@ -20,6 +21,7 @@ from proxmon.parts import load_part
 from proxmon.runtime import Store, make_monitor, utc_now
 
 TIMEOUT_SECONDS = 15
+SEND_PATIENCE_SECONDS = PATIENCE_SECONDS + 5.0
 ERRORS: dict[int, type[ProxmonError]] = {404: NotFoundError, 409: ConflictError, 422: SampleError}
 
 Row = dict[str, Any]
@@ -53,6 +55,20 @@ class Administration(Protocol):
 
     def revoke_token(self, name: str) -> None:
         """Revoke an API token."""
+
+    def list_channels(self) -> list[Row]:
+        """List the channels."""
+        ...
+
+    def add_channel(self, wish: Row) -> Row:
+        """Add a channel; returns what may be told of it."""
+        ...
+
+    def test_channel(self, name: str) -> None:
+        """Send a test message. Raises DeliveryError."""
+
+    def delete_channel(self, name: str) -> None:
+        """Delete a channel."""
 
 
 def open_administration(settings: Settings) -> Administration:
@@ -112,7 +128,23 @@ class ServerAdministration:
         """Revoke an API token."""
         self._ask("DELETE", f"/api/tokens/{quote(name, safe='')}")
 
-    def _ask(self, method: str, path: str, body: Row | None = None) -> Any:
+    def list_channels(self) -> list[Row]:
+        """List the channels."""
+        return self._ask("GET", "/api/channels")["channels"]
+
+    def add_channel(self, wish: Row) -> Row:
+        """Add a channel; returns what may be told of it."""
+        return self._ask("POST", "/api/channels", wish)
+
+    def test_channel(self, name: str) -> None:
+        """Send a test message. Raises DeliveryError."""
+        self._ask("POST", f"/api/channels/{quote(name, safe='')}/test", seconds=SEND_PATIENCE_SECONDS)
+
+    def delete_channel(self, name: str) -> None:
+        """Delete a channel."""
+        self._ask("DELETE", f"/api/channels/{quote(name, safe='')}")
+
+    def _ask(self, method: str, path: str, body: Row | None = None, seconds: float = TIMEOUT_SECONDS) -> Any:
         request = urllib.request.Request(  # noqa: S310 - as above
             self._server.url + path,
             method=method,
@@ -120,7 +152,7 @@ class ServerAdministration:
             headers={"Authorization": f"Bearer {self._server.token}", "Content-Type": "application/json"},
         )
         try:
-            with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=seconds) as answer:  # noqa: S310
                 text = answer.read()
         except urllib.error.HTTPError as error:
             raise ERRORS.get(error.code, ProxmonError)(_sentence(error)) from error
@@ -170,6 +202,26 @@ class StoreAdministration:
         """Revoke an API token."""
         with self._open() as monitor:
             asyncio.run(monitor.tokens.revoke(name))
+
+    def list_channels(self) -> list[Row]:
+        """List the channels."""
+        with self._open() as monitor:
+            return [monitor.dispatcher.answer(channel) for channel in monitor.channels.list_channels()]
+
+    def add_channel(self, wish: Row) -> Row:
+        """Add a channel; returns what may be told of it."""
+        with self._open() as monitor:
+            return monitor.dispatcher.answer(asyncio.run(monitor.channels.add(wish)))
+
+    def test_channel(self, name: str) -> None:
+        """Send a test message. Raises DeliveryError."""
+        with self._open() as monitor:
+            asyncio.run(monitor.dispatcher.test(name))
+
+    def delete_channel(self, name: str) -> None:
+        """Delete a channel."""
+        with self._open() as monitor:
+            asyncio.run(monitor.dispatcher.delete(name))
 
     @contextmanager
     def _open(self) -> Generator[Monitor]:

@@ -39,6 +39,7 @@ class AlertsHandler(ReaderHandler):
     async def _read(self) -> tuple[list[AlertRecord], Board | PastBoard, datetime]:
         desk, text = self.monitor.alerts, self.get_query_argument("at", "")
         if not text:
+            await desk.stored()  # what is answered is durable
             return [*desk.list_fresh(), *desk.list_closed()], self.monitor.board, self.monitor.clock()
         at = read_past(text, self.monitor.clock())
         records, past = await asyncio.gather(asyncio.to_thread(desk.read_at, at), self.monitor.past(at))

@@ -13,6 +13,7 @@ from tornado.web import HTTPError, RequestHandler
 from proxmon.context import Monitor
 from proxmon.errors import (
     ConflictError,
+    DeliveryError,
     ForbiddenError,
     NotFoundError,
     OverloadedError,
@@ -41,6 +42,7 @@ HTTP_STATUS: dict[type[ProxmonError], int] = {
     ConflictError: 409,
     OverloadedError: 429,
     StoreUnavailableError: 503,
+    DeliveryError: 502,
 }
 SENTENCES = {
     404: "Ask for one of the routes in docs/api.md: there is nothing here.",

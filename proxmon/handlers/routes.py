@@ -10,6 +10,7 @@ from proxmon.context import Monitor
 from proxmon.handlers.agent import ArchiveHandler, DigestHandler, InstallScriptHandler
 from proxmon.handlers.alerts import AcknowledgementHandler, AlertsHandler, SilenceHandler, SilencesHandler
 from proxmon.handlers.base import ApiHandler
+from proxmon.handlers.channels import ChannelHandler, ChannelsHandler, ChannelTestHandler
 from proxmon.handlers.events import EventsHandler
 from proxmon.handlers.health import HealthHandler
 from proxmon.handlers.hosts import (
@@ -40,6 +41,9 @@ HANDLERS: tuple[tuple[str, type[ApiHandler]], ...] = (
     (r"/api/alerts/(\d+)/acknowledgement", AcknowledgementHandler),
     (r"/api/silences", SilencesHandler),
     (r"/api/silences/(\d+)", SilenceHandler),
+    (r"/api/channels", ChannelsHandler),
+    (r"/api/channels/([^/]+)", ChannelHandler),
+    (r"/api/channels/([^/]+)/test", ChannelTestHandler),
     (r"/api/events", EventsHandler),
     (r"/api/query", QueryHandler),
     (r"/api/tokens", TokensHandler),

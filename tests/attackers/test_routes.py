@@ -75,6 +75,15 @@ TABLE: dict[str, tuple[Use, ...]] = {
         Use(Access.ADMIN, "/api/silences", "POST", b'{"no": "silence"}'),
     ),
     r"/api/silences/(\d+)$": (Use(Access.ADMIN, "/api/silences/99999999", "DELETE"),),
+    "/api/channels$": (
+        Use(Access.ADMIN, "/api/channels"),
+        Use(Access.ADMIN, "/api/channels", "POST", b'{"no": "channel"}'),
+    ),
+    "/api/channels/([^/]+)$": (
+        Use(Access.ADMIN, "/api/channels/nobody", "PATCH", b"{}"),
+        Use(Access.ADMIN, "/api/channels/nobody", "DELETE"),
+    ),
+    "/api/channels/([^/]+)/test$": (Use(Access.ADMIN, "/api/channels/nobody/test", "POST", b"{}"),),
     "/api/events$": (Use(Access.READER, "/api/events"),),
     "/api/query$": (Use(Access.READER, "/api/query", "POST", b'{"sql": "SELECT 1"}'),),
     "/api/tokens$": (

@@ -46,12 +46,31 @@ def test_hosts_are_added_listed_rotated_and_deleted(data: Path) -> None:
     assert name not in proxmon("hosts", "list", data=data).stdout
 
 
+def test_channels_are_added_listed_tested_and_deleted_and_their_address_is_never_shown(data: Path) -> None:
+    name = f"cli-{uuid.uuid4().hex[:8]}"
+    address = "json://alice:swordfish@127.0.0.1:9/T0KEN\n"  # port 9, where nobody listens
+    options = ("--severity", "critical", "--hosts", "web-*, pve-01", "--quiet-hours", "daily 22:00-07:00", "--no-ends")
+    added = proxmon("channels", "add", name, *options, "--json", data=data, given=address)
+    assert json.loads(added.stdout)["service"] == "JSON"
+    listed = proxmon("channels", "list", "--json", data=data)
+    (row,) = [one for one in json.loads(listed.stdout) if one["name"] == name]
+    assert (row["severity"], row["hosts"], row["tells_ends"]) == ("critical", "web-*, pve-01", False)
+    tested = proxmon("channels", "test", name, data=data)
+    assert tested.returncode == 1
+    assert "127.0.0.1" in tested.stderr
+    assert proxmon("channels", "delete", name, data=data).returncode == 0
+    assert name not in proxmon("channels", "list", data=data).stdout
+    for ended in (added, listed, tested):
+        assert not any(secret in ended.stdout + ended.stderr for secret in ("swordfish", "T0KEN"))
+
+
 def test_what_cannot_be_done_is_said_in_one_sentence(data: Path) -> None:
     for arguments, says in (
         (("hosts", "add", "a b"), "1 to 63"),
         (("hosts", "rotate", "nobody"), "nobody"),
         (("hosts", "delete", "nobody"), "nobody"),
         (("tokens", "revoke", "nobody"), "nobody"),
+        (("channels", "delete", "nobody"), "channels list"),
     ):
         ended = proxmon(*arguments, data=data)
         assert ended.returncode == 1

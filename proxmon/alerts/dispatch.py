@@ -1,0 +1,242 @@
+"""Tells channels of alerts: durably owed before it is sent, at least once, marked where it may be a repetition."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Protocol
+
+from proxmon.alerts.channels import Channel, ChannelBook, channel_answer
+from proxmon.alerts.desk import AlertDesk
+from proxmon.alerts.messages import Composer, Item, Message, trial_message
+from proxmon.alerts.posts import FAILURES, Post
+from proxmon.alerts.records import AlertRecord
+from proxmon.alerts.senders import SEND_SECONDS, Sender
+from proxmon.alerts.silences import SilenceBook
+from proxmon.alerts.tellings import Owed, Telling, delivered, review
+from proxmon.errors import DeliveryError, StoreUnavailableError
+
+log = logging.getLogger(__name__)
+
+CAUSE = "channel"
+CLEARS_WHEN = "A message is accepted again: try the channel's test, and check its address and the way to it."
+# Apprise has its own limit; this one is for what does not keep to it, such as a name server that never answers.
+PATIENCE_SECONDS = SEND_SECONDS + 10.0
+
+
+class TellingStore(Protocol):
+    """What the dispatcher asks of the store; every method may block."""
+
+    def list_tellings(self) -> list[Telling]:
+        """List what channels were told and are owed."""
+        ...
+
+    def put_tellings(self, tellings: Sequence[Telling], reviewed_id: int) -> None:
+        """Store tellings together, durably, and up to which alert all were looked at; settled ones are deleted."""
+
+    def reviewed_id(self) -> int | None:
+        """Return up to which alert all were looked at; None before the first time."""
+        ...
+
+
+class Dispatcher:
+    """Delivers alerts to channels. It belongs to the event loop's thread, and sends from threads of its own."""
+
+    def __init__(
+        self,
+        store: TellingStore,
+        book: ChannelBook,
+        desk: AlertDesk,
+        silences: SilenceBook,
+        *,
+        composer: Composer,
+        sender: Sender,
+        clock: Callable[[], datetime],
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._store, self._book, self._desk, self._silences = store, book, desk, silences
+        self._composer, self._sender, self._clock, self._jitter = composer, sender, clock, jitter
+        self._tellings = {one.key: one for one in store.list_tellings()}
+        self._stored_id = store.reviewed_id()
+        self._reviewed_id = desk.newest_id if self._stored_id is None else self._stored_id
+        self._posts: dict[int, Post] = {}
+        self._working: asyncio.Task[None] | None = None
+        self._attempts: dict[int, threading.Event] = {}
+
+    def tick(self) -> None:
+        """Go on with what is due; call it once a second."""
+        if self._working is None:
+            self._working = asyncio.get_running_loop().create_task(self._work())
+
+    async def settled(self) -> None:
+        """Wait until everything that is due now was attempted."""
+        self.tick()
+        while running := [one for one in (self._working, *(post.running for post in self._posts.values())) if one]:
+            await asyncio.wait(running)
+
+    async def test(self, name: str) -> None:
+        """Send a test message. Raises NotFoundError, or DeliveryError with the reason."""
+        channel = self._book.get(name)
+        await self._send(channel, trial_message(channel.name, self._composer.public_url))
+
+    async def delete(self, name: str) -> None:
+        """Delete a channel, what it was owed, and the alert that it fails. Raises NotFoundError."""
+        channel = await self._book.delete(name)
+        self._tellings = {key: one for key, one in self._tellings.items() if one.channel_id != channel.id}
+        self._posts.pop(channel.id, None)
+        self._desk.settle(CAUSE, channel.name, "The channel was deleted.")
+        await self._desk.stored()
+
+    def answer(self, channel: Channel) -> dict[str, Any]:
+        """Return what may be told of a channel and of how deliveries go."""
+        post = self._posts.get(channel.id, Post())
+        waiting = sum(one.channel_id == channel.id and one.owed is not Owed.NOTHING for one in self._tellings.values())
+        return {
+            **channel_answer(channel),
+            "waiting": waiting,
+            "failures": post.failures,
+            "error": post.error,
+            "last_sent_at": post.sent_at and post.sent_at.isoformat().replace("+00:00", "Z"),
+        }
+
+    async def _work(self) -> None:
+        try:
+            await self._desk.stored()
+            await self._review(self._clock())
+            for channel in self._book.list_channels():
+                self._start(channel, self._clock())
+        except StoreUnavailableError as error:
+            log.warning("Alerts cannot be told: %s", error)
+        except Exception:
+            log.exception("Alerts could not be told")
+        finally:
+            self._working = None
+
+    async def _review(self, now: datetime) -> None:
+        """Bring what is owed up to date and store it; nothing is sent that is not stored."""
+        reviewed_id = self._desk.newest_id
+        changed = [one for one in self._list_reviewed(now) if one != self._tellings.get(one.key)]
+        if changed or reviewed_id != self._stored_id:
+            await self._keep(changed, reviewed_id)
+
+    def _list_reviewed(self, now: datetime) -> Iterator[Telling]:
+        channels = self._book.list_channels()
+        for record in self._list_wanted() if channels else ():
+            host = self._desk.host_of(record)
+            is_quiet = record.is_acknowledged(now) or self._silences.find_for(record, host, now) is not None
+            for channel in channels:
+                known = self._tellings.get((channel.id, record.id), Telling(channel.id, record.id))
+                if record.newest.cause != CAUSE or record.newest.subject != channel.name:
+                    is_new = record.id > self._reviewed_id
+                    fresh = review(known, channel, record, host, now, is_quiet=is_quiet, is_new=is_new)
+                    if not (fresh.is_settled and known.is_settled):
+                        yield fresh
+        for telling in list(self._tellings.values()):
+            if self._desk.find(telling.alert_id) is None:  # it ended more than 30 days ago
+                yield Telling(*telling.key)
+
+    def _list_wanted(self) -> list[AlertRecord]:
+        """List the alerts of which somebody may have to be told: open, new, or told of and over."""
+        followed = {one.alert_id for one in self._tellings.values()}
+        return [
+            record
+            for record in self._desk.list_all()
+            if record.is_open or record.id > self._reviewed_id or record.id in followed
+        ]
+
+    async def _keep(self, changed: Sequence[Telling], reviewed_id: int) -> None:
+        await asyncio.to_thread(self._store.put_tellings, changed, reviewed_id)
+        self._reviewed_id = self._stored_id = reviewed_id
+        for one in changed:
+            if one.is_settled:
+                self._tellings.pop(one.key, None)
+            else:
+                self._tellings[one.key] = one
+
+    def _start(self, channel: Channel, now: datetime) -> None:
+        post = self._posts.setdefault(channel.id, Post())
+        owed = [one for one in self._tellings.values() if one.channel_id == channel.id and one.owed is not Owed.NOTHING]
+        if not channel.is_quiet(now) and post.is_due(self._waits(owed), now):
+            post.running = asyncio.get_running_loop().create_task(self._deliver(channel, post, owed))
+
+    def _waits(self, owed: Iterable[Telling]) -> Iterator[tuple[datetime, bool]]:
+        for one in owed:
+            record = self._desk.find(one.alert_id)
+            if record is not None and one.owed_since is not None:
+                yield one.owed_since, record.newest.rule == "offline"
+
+    async def _deliver(self, channel: Channel, post: Post, owed: Sequence[Telling]) -> None:
+        try:
+            items = list(self._items(owed))
+            await self._keep([replace(one, attempts=one.attempts + 1) for one in owed], self._reviewed_id)
+            await self._send(channel, self._composer.compose(items, self._clock()))
+        except DeliveryError as error:
+            self._failed(channel, post, str(error))
+        except Exception as error:  # the other channels go on
+            log.exception("The channel %s could not be told", channel.name)
+            self._failed(channel, post, f"It failed in the server itself ({type(error).__name__}): see its log.")
+        else:
+            await self._delivered(channel, post, owed)
+        finally:
+            post.running = None
+
+    def _items(self, owed: Iterable[Telling]) -> Iterator[Item]:
+        fresh = {record.id: record for record in self._desk.list_fresh()}
+        for one in owed:
+            record = fresh.get(one.alert_id) or self._desk.find(one.alert_id)
+            if record is not None:
+                yield Item(record, self._desk.host_of(record), one.owed, is_repetition=one.attempts > 0)
+
+    async def _delivered(self, channel: Channel, post: Post, sent: Sequence[Telling]) -> None:
+        post.succeed(self._clock())
+        self._desk.settle(CAUSE, channel.name, "A message was accepted.")
+        known = [(one, self._tellings.get(one.key)) for one in sent]
+        # A store in trouble costs a repetition, which is marked; the message itself is out.
+        with suppress(StoreUnavailableError):
+            await self._keep([delivered(now, one.owed) for one, now in known if now is not None], self._reviewed_id)
+
+    def _failed(self, channel: Channel, post: Post, error: str) -> None:
+        post.fail(error, self._clock(), self._jitter)
+        if post.failures == FAILURES:
+            log.warning("The channel %s fails: %s", channel.name, error)
+            self._desk.report(CAUSE, channel.name, f"The channel {channel.name} fails: {error}", CLEARS_WHEN)
+
+    async def _send(self, channel: Channel, message: Message) -> None:
+        """Send from a thread that a server which ends does not wait for, as one that hangs may do so for ever."""
+        last = self._attempts.get(channel.id)
+        if last is not None and not last.is_set():
+            raise DeliveryError("The last attempt still hangs.")
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
+        self._attempts[channel.id] = ended = threading.Event()
+
+        def run() -> None:
+            error: BaseException | None = None
+            try:
+                self._sender.send(channel.url, message)
+            except BaseException as caught:
+                error = caught
+            ended.set()
+            with suppress(RuntimeError):  # the loop may be over
+                loop.call_soon_threadsafe(_finish, done, error)
+
+        threading.Thread(target=run, daemon=True, name=f"channel {channel.name}").start()
+        try:
+            await asyncio.wait_for(done, PATIENCE_SECONDS)
+        except TimeoutError as error:
+            raise DeliveryError(f"The service did not answer within {PATIENCE_SECONDS:g} seconds.") from error
+
+
+def _finish(done: asyncio.Future[None], error: BaseException | None) -> None:
+    if done.done():
+        return
+    if error is None:
+        done.set_result(None)
+    else:
+        done.set_exception(error)

@@ -1,0 +1,90 @@
+"""``proxmon channels …``: where alerts are told, whether the server runs or not."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import sys
+from typing import Any
+
+from proxmon.cli.administration import Row, open_administration
+from proxmon.cli.hosts import print_table
+from proxmon.cli.options import Commands, add_data_option, add_json_option, print_json, settings_of
+from proxmon.errors import SettingsError
+
+
+def add_commands(commands: Commands) -> None:
+    """Add the commands."""
+    parser = commands.add_parser("channels", help="add, list, test and delete channels, where alerts are told")
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    _add(actions, "list", list_channels, "list all channels; their addresses are never shown")
+    add = _add(actions, "add", add_channel, "add a channel; its address, a secret, is read from standard input")
+    add.add_argument("name", metavar="NAME")
+    add.add_argument("--severity", choices=("warning", "critical"), help="the least that is told (warning)")
+    add.add_argument("--hosts", metavar="PATTERNS", help="patterns of hosts, comma separated (*)")
+    add.add_argument("--quiet-hours", metavar="HOURS", help="when messages wait: 'daily 22:00-07:00 Europe/Berlin'")
+    add.add_argument("--no-ends", action="store_true", help="do not tell that an alert has ended")
+    _add(actions, "test", test_channel, "send a test message").add_argument("name", metavar="NAME")
+    _add(actions, "delete", delete_channel, "delete a channel with its address").add_argument("name", metavar="NAME")
+
+
+def _add(actions: Commands, name: str, run: object, text: str) -> argparse.ArgumentParser:
+    parser = actions.add_parser(name, help=text, description=text)
+    add_data_option(parser)
+    add_json_option(parser)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def list_channels(options: argparse.Namespace) -> None:
+    """Print all channels."""
+    rows = open_administration(settings_of(options)).list_channels()
+    if options.json:
+        print_json(rows)
+    elif not rows:
+        print("No channel yet: add one with `proxmon channels add NAME`.")
+    else:
+        print_table(("NAME", "SERVICE", "TELLS", "HOSTS", "QUIET", "STATE"), [_row(row) for row in rows])
+
+
+def _row(row: Row) -> tuple[str, ...]:
+    tells = row["severity"] + (" and worse" if row["severity"] == "warning" else "")
+    return (row["name"], row["service"], tells, row["hosts"], row["quiet_hours"] or "-", row["error"] or "ok")
+
+
+def add_channel(options: argparse.Namespace) -> None:
+    """Add a channel; a command line would show its address to every user of the machine."""
+    wish: dict[str, Any] = {"name": options.name, "url": _read_address(), "tells_ends": not options.no_ends}
+    chosen = {"severity": options.severity, "hosts": options.hosts, "quiet_hours": options.quiet_hours}
+    wish |= {key: value for key, value in chosen.items() if value is not None}
+    row = open_administration(settings_of(options)).add_channel(wish)
+    if options.json:
+        print_json(row)
+    else:
+        print(f"Added {row['name']} ({row['service']}). Try it with `proxmon channels test {row['name']}`.")
+
+
+def _read_address() -> str:
+    is_typed = sys.stdin.isatty()
+    address = getpass.getpass("Address, as Apprise reads it: ") if is_typed else sys.stdin.readline()
+    if not address.strip():
+        raise SettingsError("Give the channel's address on standard input: it is a secret, and no argument.")
+    return address.strip()
+
+
+def test_channel(options: argparse.Namespace) -> None:
+    """Send a test message and say whether it was accepted."""
+    open_administration(settings_of(options)).test_channel(options.name)
+    if options.json:
+        print_json({"name": options.name, "accepted": True})
+    else:
+        print(f"{options.name} accepted the message.")
+
+
+def delete_channel(options: argparse.Namespace) -> None:
+    """Delete a channel."""
+    open_administration(settings_of(options)).delete_channel(options.name)
+    if options.json:
+        print_json({"name": options.name, "deleted": True})
+    else:
+        print(f"Deleted {options.name}.")

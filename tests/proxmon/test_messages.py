@@ -1,0 +1,122 @@
+"""What messages say, and what they never say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from proxmon.alerts.messages import MOST_TOLD, NO_LINKS, REPETITION, Composer, Item
+from proxmon.alerts.model import AlertEvent, EventKind, Severity
+from proxmon.alerts.records import fold
+from proxmon.alerts.senders import AppriseSender, without_secrets
+from proxmon.alerts.tellings import Owed
+from tests.builders import NOW
+
+COMPOSER = Composer("https://mon.example/proxmon", lambda alert_id: f"token-{alert_id}")
+OPENED = AlertEvent(
+    alert_id=3,
+    host_id=1,
+    happened_at=NOW,
+    kind=EventKind.OPENED,
+    severity=Severity.CRITICAL,
+    cause="zpool_devices",
+    rule="zpool_health",
+    subject="rpool",
+    message="rpool is DEGRADED",
+    value="DEGRADED",
+    threshold="critical for any other word than ONLINE",
+    clears_when="Replace the disk.",
+    began_at=NOW - timedelta(minutes=2),
+)
+
+
+def an_item(
+    host: str = "pve-01", owed: Owed = Owed.CRITICAL, *, is_repetition: bool = False, **changes: object
+) -> Item:
+    event = replace(OPENED, **changes)  # pyright: ignore[reportArgumentType]
+    events = [event, replace(event, kind=EventKind.CLOSED)] if owed is Owed.END else [event]
+    return Item(fold(events)[event.alert_id], host, owed, is_repetition)
+
+
+def test_a_message_says_what_where_since_when_how_much_and_what_helps() -> None:
+    message = COMPOSER.compose([an_item()], NOW + timedelta(minutes=1))
+    assert message.title == "[critical] pve-01: rpool is DEGRADED"
+    assert message.body.splitlines() == [
+        "rpool is DEGRADED.",
+        "Host: pve-01",
+        "Rule: zpool_health, rpool",
+        "Since: 2026-11-22 19:58:00 UTC (3 min)",
+        "Measured: DEGRADED",
+        "Threshold: critical for any other word than ONLINE",
+        "What helps: Replace the disk.",
+        "The host at that moment: https://mon.example/proxmon/hosts/pve-01?at=2026-11-22T20:00:01Z",
+        "Acknowledge: https://mon.example/proxmon/acknowledge/token-3",
+    ]
+
+
+def test_an_end_says_so_and_offers_nothing_to_acknowledge() -> None:
+    message = COMPOSER.compose([an_item(owed=Owed.END)], NOW)
+    assert message.title == "[ended] pve-01: rpool is DEGRADED"
+    assert "From 2026-11-22 19:58:00 UTC to 2026-11-22 20:00:00 UTC (2 min)" in message.body
+    assert "Acknowledge" not in message.body
+    assert message.severity is None
+
+
+def test_without_a_public_address_a_message_says_how_to_have_links() -> None:
+    message = Composer("", lambda _: "").compose([an_item()], NOW)
+    assert "http" not in message.body
+    assert message.body.endswith(NO_LINKS)
+
+
+def test_a_possible_repetition_is_marked() -> None:
+    assert COMPOSER.compose([an_item(is_repetition=True)], NOW).body.endswith(REPETITION)
+
+
+def test_ten_hosts_that_are_offline_are_one_message() -> None:
+    items = [
+        an_item(
+            f"pve-{number:02}", alert_id=number, rule="offline", subject="", value=31.0, message="No sample for 31 s"
+        )
+        for number in range(1, 11)
+    ]
+    message = COMPOSER.compose(items, NOW)
+    assert message.title == "[critical] 10 hosts offline: pve-01, pve-02, pve-03, pve-04, pve-05 and 5 more"
+
+
+def test_many_alerts_are_a_digest_with_the_worst_first() -> None:
+    items = [an_item(f"pve-{number:02}", Owed.WARNING, alert_id=number) for number in range(1, 30)]
+    message = COMPOSER.compose([*items, an_item("pve-99", alert_id=30)], NOW)
+    assert message.title == "30 alerts: 1 critical, 29 warning"
+    assert message.body.startswith("[critical] pve-99: rpool is DEGRADED")
+    assert f"… and {30 - MOST_TOLD} more." in message.body
+    assert len(message.body) < 2000  # what most services take
+
+
+def test_text_of_others_begins_no_line_and_calls_nobody() -> None:
+    message = COMPOSER.compose([an_item(message="x\r\nBcc: mallory@evil.example\n@everyone")], NOW)
+    assert "\n" not in message.title
+    assert "@everyone" not in message.title + message.body
+    assert "\nBcc" not in message.body
+
+
+def test_an_alert_of_the_server_itself_has_no_host_page() -> None:
+    message = COMPOSER.compose([an_item("", rule="channel", value=None, host_id=0)], NOW)
+    assert message.title.startswith("[critical] proxmon: ")
+    assert "/hosts/" not in message.body
+
+
+def test_a_reason_of_apprise_keeps_the_secrets_of_its_address() -> None:
+    url = "json://alice:sw%20ordfish@hooks.example/T0KEN-123?key=abcdefgh"
+    said = "POST to hooks.example/T0KEN-123?key=abcdefgh as alice:sw ordfish (sw%20ordfish) failed"
+    kept = without_secrets(said, url)
+    assert "hooks.example" in kept
+    for secret in ("T0KEN-123", "abcdefgh", "ordfish", "alice"):
+        assert secret not in kept
+
+
+def test_an_address_is_checked_without_using_it() -> None:
+    sender = AppriseSender()
+    assert sender.name_service("json://127.0.0.1:9/x") == "JSON"
+    assert sender.name_service("mailto://127.0.0.1:2525?from=a@b.example&to=c@d.example") == "E-Mail"
+    assert sender.name_service("no address") is None
+    assert sender.name_service("bogus://x") is None
