@@ -6,10 +6,10 @@ before Panel would run this file (proxmon/panel_entry.py). Panel runs it only wh
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import sys
 from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
 from typing import Any
 
 # Said before the imports, which would fail where nothing is installed.
@@ -25,7 +25,7 @@ from proxmon.config import Settings
 from proxmon.context import Monitor
 from proxmon.control import private_key, remove_control, write_control
 from proxmon.install import EVERY_INTERFACE, reach_of
-from proxmon.runtime import keep_ticking, make_monitor
+from proxmon.runtime import keep_ticking, make_monitor, run_until_told
 from storage import Store
 
 Companion = Callable[[Monitor, str], Coroutine[None, None, None]]
@@ -59,8 +59,11 @@ def serve(settings: Settings, companion: Companion | None = None, options: Mappi
         monitor.tokens.trust(write_control(directory, local, reach_of(settings, server.port)).token)
         spare_collector()
         print(f"  proxmon listens on {url}", flush=True)
-        server.io_loop.add_callback(_run_beside, monitor, local, companion)
-        server.run_until_shutdown()
+        works = [keep_ticking(monitor), *([companion(monitor, local)] if companion else [])]
+        server.start()
+        server.io_loop.run_sync(partial(run_until_told, *works))
+        print("\n  proxmon stops", flush=True)
+        server.stop()
     finally:
         remove_control(directory)
         store.close()
@@ -78,8 +81,3 @@ def local_url(settings: Settings, port: int | None) -> str:
     address = "127.0.0.1" if settings.address in EVERY_INTERFACE else settings.address
     host = f"[{address}]" if ":" in address else address
     return f"{settings.scheme}://{host}:{port}{settings.root}"
-
-
-async def _run_beside(monitor: Monitor, url: str, companion: Companion | None) -> None:
-    running = companion(monitor, url) if companion else asyncio.sleep(0)
-    await asyncio.gather(keep_ticking(monitor), running)

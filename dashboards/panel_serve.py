@@ -85,6 +85,7 @@ def serve_files(command: Serve, files: Sequence[Path], args: argparse.Namespace)
         raise SettingsError("Serve app.py by itself: other files need a `panel serve` of their own.")
     given = given_options(command, args)
     settings = panel_settings(given)
+    pn.config.autoreload = False
     _log(args)
     if unused := unused_options(given):
         print(f"  Not used: {'; '.join(unused)}.", flush=True)

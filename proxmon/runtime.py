@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+import signal
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
@@ -36,6 +37,8 @@ from proxmon.tokens import TokenRegistry, TokenStore
 log = logging.getLogger(__name__)
 
 TICK_SECONDS = 1.0
+# An agent that is told to stop sends what it has and says goodbye, for which it gives itself two seconds.
+STOP_SECONDS = 4.0
 # Events are durable some milliseconds after the sample that tells of them; a store in trouble may take longer.
 RESUMED_SPAN = timedelta(minutes=1)
 
@@ -165,6 +168,25 @@ def resume(recorder: Recorder, store: Store, hosts: Sequence[HostSnapshot]) -> N
         received = [sample for sample in samples if sample.host_id == host.host.id]
         recorded = [event for event in events if event.host_id == host.host.id]
         recorder.resume(host, received, recorded, before.get(host.host.id, HostSnapshot(host.host)))
+
+
+async def run_until_told(*works: Coroutine[None, None, None]) -> None:
+    """Run until SIGINT or SIGTERM, then end the works, which have some seconds to clean up after themselves."""
+    loop, told = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, told.set)
+    tasks = [asyncio.create_task(_log_failure(work)) for work in works]
+    await told.wait()
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks, timeout=STOP_SECONDS)
+
+
+async def _log_failure(work: Coroutine[None, None, None]) -> None:
+    try:
+        await work
+    except Exception:  # the server goes on without its companion
+        log.exception("What ran beside the server failed")
 
 
 async def keep_ticking(monitor: Monitor, seconds: float = TICK_SECONDS) -> None:

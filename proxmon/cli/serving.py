@@ -121,5 +121,7 @@ async def watch_this_machine(monitor: Monitor, url: str) -> None:
     try:
         await process.wait()
     finally:
+        # It says goodbye to the server, which therefore waits for it.
         if process.returncode is None:
             process.terminate()
+            await process.wait()

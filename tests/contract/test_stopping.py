@@ -1,0 +1,81 @@
+"""A server that is told to stop ends soon and in order, whatever is open, and keeps what it acknowledged."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import requests
+
+from proxmon.control import read_control
+from tests.builders import a_message, a_wire_sample
+from tests.contract.test_login import open_socket
+from tests.servers import ROOT, WAYS, Server
+
+ENDLESS = "SELECT count(*) FROM range(1000000000000) AS many(n) WHERE n % 7 = 3"
+
+
+@pytest.mark.parametrize(("way", "told"), [(WAYS[0], signal.SIGTERM), (WAYS[1], signal.SIGINT)])
+def test_it_ends_with_pages_and_queries_open_and_keeps_what_it_acknowledged(
+    tmp_path: Path, way: str, told: signal.Signals
+) -> None:
+    server = Server(tmp_path / "data", way=way).start()
+    token = server.add_host("pve-01")
+    cookie = {"Origin": server.url, "Cookie": f"user={server.log_in().cookies.get('user')}"}
+    asking = threading.Thread(target=ask_for_ever, args=(server,))
+    with open_socket(server, "", **cookie) as page:
+        assert b" 101 " in page.recv(1000)
+        asking.start()
+        assert server.post(token, a_message(a_wire_sample())).json() == {"stored": 1, "duplicates": 0}
+        server.stop(told)
+    asking.join()
+    assert server.process is not None
+    assert server.process.returncode == 0
+    assert "Traceback" not in server.log()
+    assert read_control(server.data) is None
+    server.start()
+    assert server.post(token, a_message(a_wire_sample())).json() == {"stored": 0, "duplicates": 1}
+    server.stop()
+
+
+def ask_for_ever(server: Server) -> None:
+    with suppress(requests.RequestException):
+        server.ask("POST", "/api/query", json={"sql": ENDLESS})
+
+
+def test_the_agent_of_a_first_look_says_goodbye_before_the_server_ends(tmp_path: Path) -> None:
+    data, log = tmp_path / "data", tmp_path / "log"
+    command = [sys.executable, "-m", "proxmon", "first-look", "--port", "0", "--data", str(data)]
+    with log.open("wb") as file:
+        running = subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=file, start_new_session=True)
+    wait_until_online(data, running)
+    os.killpg(running.pid, signal.SIGINT)  # as Ctrl-C in a terminal reaches both
+    assert running.wait(20) == 0
+    lines = log.read_text().splitlines()
+    assert lines.index("INFO stopped") < lines.index("  proxmon stops")
+    assert "Traceback" not in log.read_text()
+    server = Server(data).start()
+    events = server.ask("GET", "/api/events").json()["events"]
+    assert "goodbye" in [event["kind"] for event in events]
+    server.stop()
+
+
+def wait_until_online(data: Path, running: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and running.poll() is None:
+        local = read_control(data)
+        with suppress(requests.RequestException):
+            if local is not None:
+                headers = {"Authorization": f"Bearer {local.token}"}
+                hosts = requests.get(f"{local.url}/api/hosts", headers=headers, timeout=30).json()["hosts"]
+                if any(host["status"] != "offline" for host in hosts):
+                    return
+        time.sleep(0.1)
+    raise AssertionError("the machine's own host did not come online")
