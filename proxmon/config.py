@@ -11,6 +11,7 @@ from typing import Any
 from proxmon.errors import SettingsError
 
 LARGEST_PORT = 65_535
+MAX_PERCENT = 100
 
 
 def setting(default: object, env: str, doc: str) -> Any:
@@ -80,12 +81,17 @@ class RetentionSettings:
     )
     minute_days: float = setting(90.0, "PROXMON_KEEP_MINUTES_DAYS", "Values by the minute are kept for this many days.")
     hour_days: float = setting(0.0, "PROXMON_KEEP_HOURS_DAYS", "Values by the hour are kept for this many days.")
+    compact_percent: float = setting(
+        40.0, "PROXMON_COMPACT_PERCENT", "The store is compacted when this share of its file is free; 0 is never."
+    )
 
     def __post_init__(self) -> None:
         """Check that nothing is dropped before it was rolled up, and no hour while its day goes on."""
         for one in fields(self):
-            if 0 < getattr(self, one.name) < 1:
+            if one.name.endswith("_days") and 0 < getattr(self, one.name) < 1:
                 raise SettingsError(f"Set {one.metadata['env']} to 1 or more days, or to 0 to keep it for ever.")
+        if self.compact_percent > MAX_PERCENT:
+            raise SettingsError(f"Set PROXMON_COMPACT_PERCENT to at most {MAX_PERCENT}.")
 
 
 @dataclass(frozen=True, slots=True)

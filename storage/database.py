@@ -46,6 +46,7 @@ SETTINGS = (
     "SET GLOBAL lock_configuration = true",
 )
 REOPEN_WAIT_SECONDS = 10.0
+PAUSE_WAIT_SECONDS = 0.1  # a chart takes less, and whoever opens a page must not wait for longer
 _LOCK_HOLDER = re.compile(r"Could not set lock.*?\(PID (\d+)\)", re.DOTALL)
 
 
@@ -56,6 +57,7 @@ class Database:
         self._directory = directory
         self._root: DuckDBPyConnection | None = None
         self._readers = 0
+        self._is_paused = False
         self._changed = threading.Condition()
         self.guard = Guard()
 
@@ -95,6 +97,7 @@ class Database:
     def reader(self) -> Generator[DuckDBPyConnection, None, None]:
         """Give a cursor that sees one moment of the store and cannot change it."""
         with self._changed:
+            self._changed.wait_for(lambda: not self._is_paused)
             cursor = self.writer().cursor()
             self._readers += 1
         try:
@@ -107,6 +110,21 @@ class Database:
             with self._changed:
                 self._readers -= 1
                 self._changed.notify_all()
+
+    def pause_readers(self) -> bool:
+        """Let new readers wait until ``resume_readers``; False, and nothing waits, when somebody reads on."""
+        with self._changed:
+            self._is_paused = True
+            if self._changed.wait_for(lambda: self._readers == 0, timeout=PAUSE_WAIT_SECONDS):
+                return True
+            self.resume_readers()
+            return False
+
+    def resume_readers(self) -> None:
+        """Let readers go on that had to wait."""
+        with self._changed:
+            self._is_paused = False
+            self._changed.notify_all()
 
     def _connect(self) -> DuckDBPyConnection:
         path = str(self._directory.database_path)

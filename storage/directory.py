@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 # A full disk in mid-checkpoint invalidates the open database, so stop before: a checkpoint writes at most what the
 # write-ahead log holds, and the rest is for the log's own growth until the next look.
 MIN_FREE_BYTES = 16 * 2**20
+STAGING = ".compact-"  # what a compaction makes, until it is whole
 
 
 class DataDirectory:
@@ -44,6 +45,23 @@ class DataDirectory:
         except OSError as error:
             raise unusable_error(self.path, error) from error
         self._claim(self._lock)
+
+    def drop_leftovers(self) -> None:
+        """Delete what a compaction left behind that a kill has ended."""
+        for staging in self.path.glob(STAGING + "*"):
+            shutil.rmtree(staging, ignore_errors=True)
+
+    def sync(self) -> None:
+        """Make the names of the files durable."""
+        descriptor = os.open(self.path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def journal_bytes(self) -> int:
+        """Return the size of the journal's two files."""
+        return sum(path.stat().st_size for path in self.journal_paths if path.exists())
 
     def release(self) -> None:
         """Let the directory go; nothing happens when it is not held."""

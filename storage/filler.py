@@ -50,7 +50,7 @@ class Filler:
         self._filled_at = float("-inf")
         self._is_broken, self._is_log_new, self._is_closing = False, True, False
         self._checkpoint_bytes = CHECKPOINT_WAL_BYTES
-        self._copies = self._rewrites = 0
+        self._copies = self._rewrites = self._stills = 0
         self._called = threading.Event()
         self.notes = Notes(self._called.set)
         self.ledger = self._load()
@@ -179,6 +179,23 @@ class Filler:
         if self._rewrites != expected:
             raise StoreUnavailableError("The store was closed or opened anew in between: try again.")
 
+    @contextmanager
+    def no_upkeep(self) -> Generator[None, None, None]:
+        """Roll up and delete nothing for so long."""
+        with self.lock:
+            self._stills += 1
+        try:
+            yield
+        finally:
+            with self.lock:
+                self._stills -= 1
+
+    def forget_file(self) -> None:
+        """Take note that another file has taken the place of the store's."""
+        self._rewrites += 1
+        self._upkeep.forget()
+        self._is_log_new = True
+
     def _run(self) -> None:
         while not self._is_closing:
             self._called.wait(self._patience())
@@ -202,7 +219,8 @@ class Filler:
             self.fill()
         if self._is_broken or self._is_closing:
             return
-        self._keep_up()
+        if not self._stills:
+            self._keep_up()
         self.checkpoint()
 
     def _fill_group(self, count: int) -> None:

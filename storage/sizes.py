@@ -9,6 +9,8 @@ from datetime import datetime
 
 from duckdb import DuckDBPyConnection
 
+from proxmon.costs import FileSize
+from storage.directory import DataDirectory
 from storage.moments import from_store
 from storage.retention import KEPT
 
@@ -30,6 +32,15 @@ def read_sizes(cursor: DuckDBPyConnection) -> list[TableSize]:
     return [
         _size(cursor, kept.name, "started_at" if kept.name.endswith(("_1m", "_1h")) else "observed_at") for kept in KEPT
     ]
+
+
+def read_file_size(cursor: DuckDBPyConnection, directory: DataDirectory) -> FileSize:
+    """Return the size of the file, of its free blocks and of the logs beside it."""
+    query = "SELECT block_size, total_blocks, free_blocks FROM pragma_database_size() WHERE database_name = 'fleet'"
+    row = cursor.execute(query).fetchone()
+    assert row is not None
+    block_bytes, total, free = row
+    return FileSize(block_bytes * total, block_bytes * free, directory.wal_bytes(), directory.journal_bytes())
 
 
 def _size(cursor: DuckDBPyConnection, name: str, moment: str) -> TableSize:

@@ -15,6 +15,7 @@ from weakref import WeakSet
 from duckdb import DuckDBPyConnection
 
 from proxmon.config import RetentionSettings
+from proxmon.costs import Compaction
 from proxmon.credentials import ApiToken, HostSecret, TokenSecret
 from proxmon.errors import ConflictError, StoreUnavailableError
 from proxmon.events import Event, EventRequest, StepRequest
@@ -78,6 +79,7 @@ class Store:
             held = DataDirectory(directory)
             held.acquire()
             opened.callback(held.release)
+            held.drop_leftovers()
             database = Database(held)
             opened.callback(database.close)
             database.open()
@@ -209,6 +211,15 @@ class Store:
             return len(store.snapshot().hosts)
         finally:
             store.close()
+
+    def compact(self) -> Compaction:
+        """Give the room of deleted rows back to the disk; samples are taken in and pages shown meanwhile.
+
+        Raises:
+            ConflictError: that is being done already.
+            StoreUnavailableError: there is no room for it, or the store is read all the time.
+        """
+        return self._writer.compactor.compact()
 
     def sizes(self) -> list[TableSize]:
         """List how much each table holds; it takes up to a second in a large store."""

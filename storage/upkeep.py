@@ -30,6 +30,11 @@ class Upkeep:
         self._next_at = time.monotonic() + ROLLUP_INTERVAL_SECONDS
         self._retire_at = self._next_at
 
+    @property
+    def compact_above_percent(self) -> float:
+        """Return of which free share on the file is made anew; 0 is never."""
+        return self._settings.compact_percent if self._settings else 0.0
+
     def wait_seconds(self) -> float:
         """Return how long there is nothing to do."""
         return max(0.0, self._next_at - time.monotonic())

@@ -18,6 +18,7 @@ from proxmon.errors import ProxmonError, SampleError, StoreUnavailableError
 from proxmon.events import Event
 from proxmon.samples import Appended, Sample
 from storage.backup import make_backup
+from storage.compaction import Compactor
 from storage.database import Database, first_line
 from storage.directory import DataDirectory
 from storage.filler import Filler, unavailable
@@ -39,6 +40,7 @@ class Writer:
     def __init__(self, database: Database, directory: DataDirectory, inbox: Inbox, upkeep: Upkeep) -> None:
         self._database, self._directory, self._inbox, self._upkeep = database, directory, inbox, upkeep
         self._filler = Filler(database, directory, upkeep)
+        self.compactor = Compactor(database, directory, self._filler, upkeep.compact_above_percent)
         self._trouble: StoreUnavailableError | None = None
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
@@ -94,6 +96,7 @@ class Writer:
 
     def close(self) -> None:
         """Write what was queued, checkpoint, and end the threads."""
+        self.compactor.close()
         self._inbox.close()
         self._thread.join()
         self._filler.close()

@@ -1,0 +1,263 @@
+"""Gives room that deleted rows have left back to the disk, while samples are taken in and pages are shown.
+
+DuckDB's file never shrinks, so its tables are written into a new one that takes its place:
+
+1. The file is brought to rest by a checkpoint; what is written from then on goes to the log. Nothing is rolled up or
+   deleted meanwhile, so that the large tables only grow at their end.
+2. Another process copies the large tables (storage/compacting.py). That takes a minute for a gigabyte.
+3. What was appended meanwhile, and the small tables as they are, are put into the new file.
+4. As soon as nobody reads, the store is closed, the new file takes the old one's name, and the store is opened again.
+
+A kill in any step leaves the old file or the new one, each whole; what is left over is deleted at the next start.
+"""
+
+# ruff: noqa: S608 - the names in these statements are those of our own tables
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from duckdb import DuckDBPyConnection
+
+from proxmon.costs import Compaction, FileSize
+from proxmon.errors import ConflictError, StoreUnavailableError
+from storage.database import CONFIG, Database, first_line
+from storage.directory import MIN_FREE_BYTES, STAGING, DataDirectory
+from storage.filler import Filler
+from storage.migrations import migrate
+from storage.retention import KEPT
+from storage.sizes import read_file_size
+
+log = logging.getLogger(__name__)
+
+CHECK_SECONDS = 600.0
+# A smaller store is not worth the work, and what is deleted in an hour comes and goes.
+MIN_GAIN_BYTES = 64 * 2**20
+# How long it is tried to find a moment in which nobody reads; a query ends after 30 s by default.
+QUIET_SECONDS, PAUSE_SECONDS = 120.0, 0.5
+GROWING = tuple(kept.name for kept in KEPT)
+_TABLES = "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'base' ORDER BY table_name"
+_SEQUENCES = """
+SELECT sequence_name, coalesce(last_value + 1, start_value) FROM duckdb_sequences() WHERE schema_name = 'base'
+"""
+
+
+class Compactor:
+    """Compacts one open store, at most once at a time; by itself when ``above_percent`` of the file is free."""
+
+    def __init__(self, database: Database, directory: DataDirectory, filler: Filler, above_percent: float) -> None:
+        self._database, self._directory, self._filler = database, directory, filler
+        self._above_percent = above_percent
+        self._is_running, self._ending = threading.Lock(), threading.Event()
+        self._child: subprocess.Popen[str] | None = None
+        self.last: Compaction | None = None
+        self._thread = threading.Thread(target=self._watch, name="store-compactor", daemon=True)
+        if above_percent:
+            self._thread.start()
+
+    @property
+    def is_running(self) -> bool:
+        """Tell whether the store is being compacted."""
+        return self._is_running.locked()
+
+    def compact(self) -> Compaction:
+        """Write the store into a new file, which takes the old one's place; returns what that gained.
+
+        Raises:
+            ConflictError: that is being done already.
+            StoreUnavailableError: there is no room, or somebody read all the time; the store is as it was.
+        """
+        if self._ending.is_set() or not self._is_running.acquire(blocking=False):
+            raise ConflictError("Wait until the compaction that runs has ended.")
+        staging = self._directory.path / (STAGING + secrets.token_hex(8))
+        began_at, before = time.monotonic(), self._size().file_bytes
+        try:
+            self._check_room(before)
+            staging.mkdir(mode=0o700)
+            self._compact(staging)
+        except (duckdb.Error, OSError) as error:
+            raise StoreUnavailableError(f"The store could not be compacted: {first_line(error)}.") from error
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+            self._is_running.release()
+        self.last = Compaction(before, self._size().file_bytes, time.monotonic() - began_at)
+        log.info("the store was compacted from %d to %d bytes", self.last.before_bytes, self.last.after_bytes)
+        return self.last
+
+    def close(self) -> None:
+        """End what runs; the store stays as it is."""
+        self._ending.set()
+        child = self._child
+        if child is not None:
+            child.kill()
+        if self._thread.is_alive():
+            self._thread.join()
+        with self._is_running:
+            pass
+
+    def _watch(self) -> None:
+        while not self._ending.wait(CHECK_SECONDS):
+            try:
+                size = self._size()
+                if size.free_bytes >= max(MIN_GAIN_BYTES, size.file_bytes * self._above_percent / 100):
+                    self.compact()
+            except (StoreUnavailableError, ConflictError) as error:
+                log.warning("the store is compacted later: %s", error)
+
+    def _size(self) -> FileSize:
+        with self._database.reader() as cursor:
+            return read_file_size(cursor, self._directory)
+
+    def _check_room(self, file_bytes: int) -> None:
+        needed, free = 2 * file_bytes + MIN_FREE_BYTES, shutil.disk_usage(self._directory.path).free
+        if free < needed:
+            raise StoreUnavailableError(
+                f"To be compacted the store needs {needed // 2**20} MiB beside itself and the disk has "
+                f"{free // 2**20} MiB left: make room."
+            )
+
+    def _compact(self, staging: Path) -> None:
+        new, aside = staging / "fleet.duckdb", staging / "before.duckdb"
+        _make_empty(new)
+        with ExitStack() as still:
+            with self._filler.lock:
+                still.enter_context(self._filler.file_at_rest())
+                still.enter_context(self._filler.no_upkeep())
+                marks = _read_marks(self._database.writer())
+            self._copy_apart(staging / "copy.duckdb", new)
+            give_up_at = time.monotonic() + QUIET_SECONDS
+            while not self._try_to_switch(still, new, aside, marks):
+                if self._ending.wait(PAUSE_SECONDS) or time.monotonic() > give_up_at:
+                    raise StoreUnavailableError("The store is read all the time: compact it later.")
+
+    def _copy_apart(self, copy: Path, new: Path) -> None:
+        script = str(Path(__file__).with_name("compacting.py"))
+        paths = map(str, (self._directory.database_path, copy, new))
+        # Without the script's own folder in the path, whose modules have names that others use too.
+        command = [sys.executable, "-P", script, *paths, *GROWING]
+        self._child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        if self._ending.is_set():
+            self._child.kill()
+        _, told = self._child.communicate()
+        if self._child.returncode:
+            reason = told.strip().rpartition("\n")[2] or f"the copy ended with {self._child.returncode}"
+            raise StoreUnavailableError(f"The store could not be compacted: {reason}.")
+
+    def _try_to_switch(self, still: ExitStack, new: Path, aside: Path, marks: dict[str, Mark]) -> bool:
+        """Bring the new file up to date and put it in place; False when somebody reads just now."""
+        with self._filler.lock:
+            self._filler.fill()
+            _bring_up(self._database.writer(), new, marks)
+            if not self._database.pause_readers():
+                return False
+            try:
+                still.close()  # fails when the file was not left alone
+                self._replace(new, aside)
+            finally:
+                self._database.resume_readers()
+            self._filler.forget_file()
+        return True
+
+    def _replace(self, new: Path, aside: Path) -> None:
+        path = self._directory.database_path
+        self._database.close()
+        try:
+            if is_open(path) or self._directory.wal_bytes():
+                raise StoreUnavailableError("The store is still being read: compact it later.")
+            os.link(path, aside)
+            new.replace(path)
+            self._directory.sync()
+            self._database.open()
+        except BaseException:
+            if aside.exists():
+                aside.replace(path)
+            self._database.open()
+            raise
+
+
+class Mark:
+    """Up to which row a table was copied, and how many that were."""
+
+    def __init__(self, position: int, rows: int) -> None:
+        self.position, self.rows = position, rows
+
+
+def _read_marks(connection: DuckDBPyConnection) -> dict[str, Mark]:
+    found: dict[str, Mark] = {}
+    for table in GROWING:
+        row = connection.execute("SELECT coalesce(max(rowid), -1), count(*) FROM base." + table).fetchone()
+        assert row is not None
+        found[table] = Mark(*row)
+    return found
+
+
+def _make_empty(path: Path) -> None:
+    with duckdb.connect(str(path), config=CONFIG) as connection:
+        migrate(connection)
+
+
+def _bring_up(connection: DuckDBPyConnection, new: Path, marks: Mapping[str, Mark]) -> None:
+    """Put into the new file what the old one has beyond the marks, and move them."""
+    with duckdb.connect(str(new), config=CONFIG) as target:
+        target.execute("BEGIN")
+        for table, mark in marks.items():
+            _append_rest(connection, target, table, mark)
+        for (table,) in connection.execute(_TABLES).fetchall():
+            if table not in marks:
+                target.execute("DELETE FROM base." + table)
+                _insert(target, table, _read(connection, "FROM base." + table))
+        for name, start in connection.execute(_SEQUENCES).fetchall():
+            target.execute(f"CREATE OR REPLACE SEQUENCE base.{name} START {start:d}")
+        target.execute("COMMIT")
+        target.execute("CHECKPOINT")
+
+
+def _append_rest(connection: DuckDBPyConnection, target: DuckDBPyConnection, table: str, mark: Mark) -> None:
+    rest = _read(connection, f"FROM base.{table} WHERE rowid > {mark.position:d}")
+    row = connection.execute("SELECT coalesce(max(rowid), -1), count(*) FROM base." + table).fetchone()
+    there = target.execute("SELECT count(*) FROM base." + table).fetchone()
+    assert row is not None
+    assert there is not None
+    if not (there[0] == mark.rows and mark.rows + rest.num_rows == row[1]):
+        raise StoreUnavailableError("Rows were deleted meanwhile: compact the store later.")
+    _insert(target, table, rest)
+    mark.position, mark.rows = row
+
+
+def _read(connection: DuckDBPyConnection, query: str) -> Any:
+    """Return rows as an Arrow table."""
+    relation: Any = connection.sql(query)
+    return relation.to_arrow_table()
+
+
+def _insert(target: DuckDBPyConnection, table: str, rows: Any) -> None:
+    target.register("incoming", rows)
+    target.execute("INSERT INTO base." + table + " FROM incoming")
+    target.unregister("incoming")
+
+
+def is_open(path: Path) -> bool:
+    """Tell whether this process has a file open, as far as the system tells (proc(5)); it is not opened for that."""
+    gc.collect()  # a forgotten cursor would keep the old database, and DuckDB would give that for the new file's name
+    folder = Path("/proc/self/fd")
+    return folder.is_dir() and str(path.resolve()) in {_target(entry) for entry in folder.iterdir()}
+
+
+def _target(entry: Path) -> str:
+    try:
+        return str(entry.readlink())
+    except OSError:  # it was the directory's own
+        return ""
