@@ -10,6 +10,7 @@ import panel as pn
 
 from dashboards.admin import AdminPage
 from dashboards.alerts import AlertsPage
+from dashboards.channels import ChannelsPage
 from dashboards.events import EventsPage
 from dashboards.guests import GuestsPage
 from dashboards.host import HostPage
@@ -59,6 +60,11 @@ def admin(monitor: Monitor) -> pn.Template:
     return page_template(AdminPage(monitor=monitor))
 
 
+def channels(monitor: Monitor) -> pn.Template:
+    """Return the channels, which have no past."""
+    return page_template(ChannelsPage(monitor=monitor))
+
+
 def _page(kind: type[Page], monitor: Monitor, notice: str = "", **params: str) -> pn.Template:
     at, problem = read_moment(monitor)
     return page_template(kind(monitor=monitor, at=at, **params), notice or problem)
@@ -70,6 +76,7 @@ PAGES: tuple[PageSpec, ...] = (
     PageSpec("/vms", f"Guests · {NAME}", guests),
     PageSpec("/alerts", f"Alerts · {NAME}", alerts),
     PageSpec("/events", f"Events · {NAME}", events),
+    PageSpec("/admin/channels", f"Channels · {NAME}", channels),
     PageSpec("/admin/hosts", f"Manage hosts · {NAME}", admin),
 )
 

@@ -32,6 +32,7 @@ PATHS = {
     "alerts": "/alerts",
     "events": "/events",
     "guests": "/vms",
+    "channels": "/admin/channels",
     "admin": "/admin/hosts",
     "login": "/login",
 }

@@ -56,9 +56,9 @@ export function choice(name, label, options) {
   return el("label", { class: "dialog-field" }, el("span", { text: label }), select);
 }
 
-export function ask(title, text, fields, button, act) {
+export function ask(title, text, fields, button, act, kind = "primary") {
   const cancel = el("button", { class: "button", type: "button", text: "Cancel" });
-  const confirm = el("button", { class: "button primary", type: "submit", text: button });
+  const confirm = el("button", { class: `button ${kind}`, type: "submit", text: button });
   const form = el("form", { method: "dialog" }, el("h2", { id: "question", text: title }), el("p", { text }), ...fields, el("div", { class: "dialog-buttons" }, cancel, confirm));
   const dialog = el("dialog", { class: "dialog", "aria-labelledby": "question" }, form);
   cancel.addEventListener("click", () => dialog.close());

@@ -2,7 +2,7 @@
 import { canNotify, isNotifying, wishNotifications } from "./alert-count.js";
 import { askAcknowledge, askSilence } from "./alert-dialogs.js";
 import { drawAlert, fillAlert } from "./alert-row.js";
-import { el, fold, isPast, rememberInAddress, setText } from "./dom.js";
+import { address, el, fold, isPast, rememberInAddress, setText } from "./dom.js";
 import { searchField } from "./host-grid.js";
 import { SilenceList } from "./silences.js";
 import { shape, WORDS } from "./status.js";
@@ -37,7 +37,7 @@ class AlertList {
   build(root) {
     this.sub = el("p", { class: "sub" });
     this.field = searchField("Filter alerts", this.query, (text) => this.choose({ query: text }));
-    const tools = el("div", { class: "head-tools" }, this.desktopButton(), this.field);
+    const tools = el("div", { class: "head-tools" }, channelsLink(), this.desktopButton(), this.field);
     const head = el("header", { class: "page-head" }, el("div", {}, el("h1", { text: "Alerts" }), this.sub), tools);
     this.tabs = new Map(Object.keys(STATES).map((state) => [state, this.chip(STATES[state], () => this.choose({ state }))]));
     this.chips = new Map(SEVERITIES.map((one) => [one, this.chip(WORDS[one], () => this.choose({ severity: this.severity === one ? "all" : one }), one)]));
@@ -164,6 +164,10 @@ class AlertList {
     const [title, text] = NOTHING[this.state];
     return [el("h2", { text: title }), el("p", { text })];
   }
+}
+
+function channelsLink() {
+  return el("a", { class: "button", href: address("/admin/channels"), hidden: isPast(), text: "Channels" });
 }
 
 const NOTHING = {

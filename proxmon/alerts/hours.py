@@ -38,7 +38,8 @@ class Hours:
     @property
     def text(self) -> str:
         """Return the hours as ``read_hours`` reads them, such as ``mon,tue 22:00-06:00 Europe/Berlin``."""
-        return f"{','.join(self.days)} {self.begins:%H:%M}-{self.ends:%H:%M} {self.zone}"
+        days = "daily" if self.days == DAYS else ",".join(self.days)
+        return f"{days} {self.begins:%H:%M}-{self.ends:%H:%M} {self.zone}"
 
 
 def read_hours(text: str) -> Hours | None:

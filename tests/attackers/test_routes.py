@@ -108,6 +108,7 @@ TABLE: dict[str, tuple[Use, ...]] = {
     "/alerts/static/(.*)$": (Use(Access.EVERYBODY, "/alerts/static/js/bokeh.min.js"),),
     "/events/static/(.*)$": (Use(Access.EVERYBODY, "/events/static/js/bokeh.min.js"),),
     "/vms/static/(.*)$": (Use(Access.EVERYBODY, "/vms/static/js/bokeh.min.js"),),
+    "/admin/channels/static/(.*)$": (Use(Access.EVERYBODY, "/admin/channels/static/js/bokeh.min.js"),),
     "/admin/hosts/static/(.*)$": (Use(Access.EVERYBODY, "/admin/hosts/static/js/bokeh.min.js"),),
     "/favicon.ico$": (Use(Access.EVERYBODY, "/favicon.ico"),),
     # Panel would import the module that the path names; ours stands before it and knows none.
@@ -123,6 +124,7 @@ for name, example in (
     ("/vms", "/vms"),
     ("/alerts", "/alerts"),
     ("/events", "/events"),
+    ("/admin/channels", "/admin/channels"),
     ("/admin/hosts", "/admin/hosts"),
 ):
     TABLE |= {

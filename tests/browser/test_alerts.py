@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import PHONE
 from tests.browser.test_pages import send
 from tests.builders import a_pool
+from tests.counterparts import a_webhook
 from tests.servers import Server
 
 OpenPage = Callable[..., Page]
@@ -86,3 +87,27 @@ def test_an_alert_is_acknowledged_and_a_host_is_silenced(own_server: Server, ope
     page.get_by_role("button", name="Acknowledged").click()
     expect(alert).to_contain_text("disk is ordered")
     expect(page.locator("[data-role=alert-count]")).to_contain_text("No alerts")
+
+
+def test_a_channel_is_added_and_tested_and_its_address_is_nowhere_in_the_page(
+    own_server: Server, open_page: OpenPage
+) -> None:
+    page = open_page("/alerts", on=own_server)
+    page.get_by_role("link", name="Channels").click()
+    expect(page.get_by_role("heading", name="Nobody is told yet")).to_be_visible()
+    with a_webhook() as hook:
+        page.get_by_role("button", name="Add channel…").click()
+        page.get_by_role("textbox", name="Name", exact=True).fill("hook")
+        page.get_by_label("Address").fill(hook.url)
+        page.get_by_role("button", name="Add channel", exact=True).click()
+        channel = page.locator("[data-role=channel][data-name=hook]")
+        channel.get_by_role("button", name="Test").click()
+        expect(page.get_by_role("status").filter(has_text="hook accepted a test message.")).to_be_visible()
+        assert [message["title"] for message in hook.got] == ["[test] proxmon"]
+        hook.status = 500
+        channel.get_by_role("button", name="Test").click()
+        expect(page.get_by_role("status").filter(has_text="The test of hook failed")).to_be_visible()
+    assert "swordfish" not in page.content()
+    channel.get_by_role("button", name="Delete…").click()
+    page.get_by_role("button", name="Delete channel").click()
+    expect(channel).to_have_count(0)

@@ -22,8 +22,8 @@ from proxmon.rulebook.book import RuleBook
 from proxmon.series import METRICS, SeriesRequest
 from proxmon.status import evaluate
 from tests.builders import NOW, a_snapshot
-from tests.proxmon.test_alert_desk import Memory
 from tests.proxmon.test_silences import SilenceMemory
+from tests.worlds import Memory
 
 RULES = RuleBook(RuleSettings())
 

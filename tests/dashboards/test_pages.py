@@ -223,7 +223,15 @@ def test_only_pages_with_a_past_let_one_pick_a_moment() -> None:
 
 
 def test_the_pages_have_the_contract_s_paths() -> None:
-    assert [page.path for page in PAGES] == ["/", "/hosts/{name}", "/vms", "/alerts", "/events", "/admin/hosts"]
+    assert [page.path for page in PAGES] == [
+        "/",
+        "/hosts/{name}",
+        "/vms",
+        "/alerts",
+        "/events",
+        "/admin/channels",
+        "/admin/hosts",
+    ]
 
 
 def test_the_login_page_escapes_what_it_is_given() -> None:
