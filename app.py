@@ -24,6 +24,7 @@ from proxmon.auth import check_password_hash
 from proxmon.config import Settings
 from proxmon.context import Monitor
 from proxmon.control import private_key, remove_control, write_control
+from proxmon.errors import SettingsError
 from proxmon.install import EVERY_INTERFACE, reach_of
 from proxmon.runtime import keep_ticking, make_monitor, run_until_told
 from storage import Store
@@ -47,8 +48,8 @@ def serve(settings: Settings, companion: Companion | None = None, options: Mappi
     """
     sys.setswitchinterval(SWITCH_SECONDS)
     check_password_hash(settings.password_hash)
-    directory = settings.data_directory
-    store = Store.open(directory, retention=settings.retention)
+    store = open_store(settings)
+    directory = store.directory
     try:
         pn.extension()
         monitor = make_monitor(store, settings)
@@ -74,6 +75,19 @@ def spare_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG_OBJECTS)
+
+
+def open_store(settings: Settings) -> Store:
+    """Open the store, or a copy to be read only.
+
+    Raises:
+        SettingsError: it is a file, which can only be read, and that was not asked for.
+    """
+    if settings.read_only:
+        return Store.open_copy(settings.data_directory)
+    if settings.data_directory.is_file():
+        raise SettingsError(f"Add --read-only: {settings.data_directory} is a file, such as `proxmon bundle` makes.")
+    return Store.open(settings.data_directory, retention=settings.retention)
 
 
 def local_url(settings: Settings, port: int | None) -> str:

@@ -177,15 +177,20 @@ class Page(pn.viewable.Viewer):
 def read_moment(monitor: Monitor) -> tuple[datetime | None, str]:
     """Return the past moment that the address asks for, and a sentence when it cannot be read."""
     text = argument("at")
+    usual, words = (monitor.moment, "is not in this copy") if monitor.moment else (None, "has not come yet")
     if not text:
-        return None, ""
+        return usual, ""
     try:
         at = parse_time(text.replace(" ", "+"))
     except (ValueError, OverflowError):
-        return None, f"“{text[:40]}” is no time; this is the present. Write it as 2026-11-20T03:12Z."
+        return usual, f"“{text[:40]}” is no time; this is {_called(usual)}. Write it as 2026-11-20T03:12Z."
     if at > monitor.clock():
-        return None, f"{clock_text(at)} has not come yet; this is the present."
+        return usual, f"{clock_text(at)} {words}; this is {_called(usual)}."
     return at, ""
+
+
+def _called(moment: datetime | None) -> str:
+    return clock_text(moment) if moment else "the present"
 
 
 def argument(name: str) -> str:

@@ -56,7 +56,7 @@ class HostPageHandler(PageHandler):
 
     async def get(self, name: str, *args: Any, **kwargs: Any) -> None:
         """Answer the page, or go home."""
-        is_past = bool(self.get_query_argument("at", ""))
+        is_past = bool(self.get_query_argument("at", "")) or self.monitor.moment is not None
         if self.current_user and not is_past and self.monitor.board.find_named(name) is None:
             self.redirect(f"{self.application.prefix}/?{urlencode({'missing': name[:63]})}")
         else:

@@ -79,6 +79,8 @@ def frame_context(page: Page) -> dict[str, Any]:
         "live_address": prefix + page.crumbs[-1][0],
         "has_past": page.has_past,
         "alert_counts": alert_counts(page.monitor),
+        "is_copy": page.monitor.moment is not None,
+        "back": "Back to live" if page.monitor.moment is None else "Back to its moment",
         "past": "" if at is None else clock_text(at),
         "past_ago": "" if at is None else duration((now - at).total_seconds()),
         "past_unix": unix(at),

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def connect(where: Any = None, token: str | None = None) -> Fleet:
-    """Connect to a fleet: the local data directory, another one, or a server's URL with an API token."""
+    """Connect to a fleet: the local data directory, another one, a bundle, or a server's URL with an API token."""
     from proxmon.client import connect as connect_client  # noqa: PLC0415 - the agent must not load pandas
 
     return connect_client(where, token)

@@ -106,6 +106,9 @@ class Settings:
     )
     address: str = setting("127.0.0.1", "PROXMON_ADDRESS", "Address to listen on; `0.0.0.0` is every interface.")
     port: int = setting(5006, "PROXMON_PORT", "Port to listen on; 0 takes a free one.")
+    read_only: bool = setting(
+        False, "PROXMON_READ_ONLY", "Show a bundle or the copy of a data directory, and change nothing in it."
+    )
     public_url: str = setting(
         "", "PROXMON_PUBLIC_URL", "How agents and browsers reach the server, for install commands behind a proxy."
     )

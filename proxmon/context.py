@@ -61,6 +61,8 @@ class Monitor:
     ingest: Ingest
     queries: Queries
     clock: Callable[[], datetime]
+    # What a copy shows where no moment is asked for; None on a server that takes samples in.
+    moment: datetime | None
     past: PastReader
     recorder: Recorder
     events: Callable[[EventRequest], Awaitable[list[Event]]]

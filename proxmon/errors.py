@@ -59,6 +59,10 @@ class StoreUnavailableError(ProxmonError):
     """Samples cannot be stored now: the sender should keep them and come back."""
 
 
+class ReadOnlyError(StoreUnavailableError):
+    """What is shown is a copy: whoever wants to change something must do it where the copy was made."""
+
+
 class SettingsError(ProxmonError):
     """A setting has a value that cannot be used: the person who started the server must change it."""
 

@@ -18,15 +18,21 @@ from typing import Any
 from proxmon.errors import SettingsError
 
 HOME = Path(__file__).absolute().parent.parent
-PARTS = {"serve": ("app", "serve"), "store": ("storage", "Store"), "panel": ("dashboards.panel_serve", "serve_files")}
+PARTS = {
+    "serve": ("app", "serve"),
+    "panel": ("dashboards.panel_serve", "serve_files"),
+    "store": ("storage", "Store"),
+    "bundle": ("storage", "write_bundle"),
+    "bundle request": ("storage", "BundleRequest"),
+}
 # What makes a file our composition root, also a copy of it, an edited or an older one.
 _ROOT_MARKS = tuple(re.compile(rf"^\s*from {name}\b", re.MULTILINE) for name in (r"dashboards\.server", "proxmon"))
 
 
 def load_part(name: str) -> Any:
-    """Return the part of that name (``serve``, ``store`` or ``panel``). Raises SettingsError when it is not ours."""
+    """Return the part of that name, one of PARTS. Raises SettingsError when it is not ours."""
     module_name, attribute = PARTS[name]
-    for own in ("storage", "dashboards", "app") if name != "store" else ("storage",):
+    for own in ("storage",) if module_name == "storage" else ("storage", "dashboards", "app"):
         _load_own(own)
     return getattr(import_module(module_name), attribute)
 

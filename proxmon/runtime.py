@@ -7,6 +7,7 @@ import logging
 import signal
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Protocol
 
 from proxmon.alerts.channels import ChannelBook, ChannelStore
@@ -47,6 +48,20 @@ class KeptChannels(ChannelStore, TellingStore, Protocol):
     """Channels, and what they were told and are owed."""
 
 
+class ShownMoment(Protocol):
+    """Which moment of a copy is shown, and the end of what it knows."""
+
+    @property
+    def at(self) -> datetime:
+        """Return the moment."""
+        ...
+
+    @property
+    def until(self) -> datetime:
+        """Return the end."""
+        ...
+
+
 class Store(HostStore, TokenStore, SessionStore, SampleStore, QueryStore, CheckedStore, Protocol):
     """What the monitor needs of the store; every method may block."""
 
@@ -63,6 +78,16 @@ class Store(HostStore, TokenStore, SessionStore, SampleStore, QueryStore, Checke
     @property
     def channels(self) -> KeptChannels:
         """Return what is stored of channels."""
+        ...
+
+    @property
+    def directory(self) -> Path:
+        """Return where files beside the store belong."""
+        ...
+
+    @property
+    def shown(self) -> ShownMoment | None:
+        """Return what a copy shows; None for a store that is written."""
         ...
 
     def snapshot(self, at: datetime | None = None, *, as_collected: bool = False) -> FleetSnapshot:
@@ -103,13 +128,16 @@ def utc_now() -> datetime:
 
 
 def make_monitor(store: Store, settings: Settings, clock: Callable[[], datetime] = utc_now) -> Monitor:
-    """Join the parts of the monitor around an open store."""
+    """Join the parts of the monitor around an open store; the time of a copy stands still at the end of it."""
+    shown = store.shown
+    if shown is not None:
+        clock = _stopped_at(shown.until)
     bus, hosts = Bus(), store.snapshot().hosts
-    rules_file = RulesFile(settings)
+    rules_file = RulesFile(settings, is_kept=shown is None)
     recorder = Recorder(store, rules_file.loaded.book, clock)
     resume(recorder, store, hosts)
     board = Board(Fleet(hosts), rules_file.loaded.book, bus, clock, recorder)
-    alerts = AlertDesk(store.alerts, board, clock)
+    alerts = AlertDesk(store.alerts, board, clock, is_copy=shown is not None)
 
     async def past(at: datetime, *, as_collected: bool = False) -> PastBoard:
         snapshot = await asyncio.to_thread(store.snapshot, at, as_collected=as_collected)
@@ -125,7 +153,7 @@ def make_monitor(store: Store, settings: Settings, clock: Callable[[], datetime]
         return await asyncio.to_thread(store.series, request)
 
     silences = SilenceBook(store.silences, bus, clock)
-    links, sender = LinkSigner(private_key(settings.data_directory / "links.key")), AppriseSender()
+    links, sender = LinkSigner(private_key(store.directory / "links.key")), AppriseSender()
     channels = ChannelBook(store.channels, sender.name_service, clock)
     composer = Composer(settings.public_url.rstrip("/"), lambda alert_id: links.sign(alert_id, clock()))
 
@@ -148,12 +176,17 @@ def make_monitor(store: Store, settings: Settings, clock: Callable[[], datetime]
         ingest=Ingest(store, board, clock, settings.max_body_bytes),
         queries=Queries(store, settings.query_seconds),
         clock=clock,
+        moment=shown.at if shown else None,
         past=past,
         recorder=recorder,
         events=events,
         step=step,
         series=series,
     )
+
+
+def _stopped_at(moment: datetime) -> Callable[[], datetime]:
+    return lambda: moment
 
 
 def resume(recorder: Recorder, store: Store, hosts: Sequence[HostSnapshot]) -> None:

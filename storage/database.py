@@ -11,12 +11,14 @@ import re
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 
 import duckdb
 from duckdb import DuckDBPyConnection
 
 from proxmon.errors import StoreUnavailableError
 from storage.directory import DataDirectory, locked_error
+from storage.errors import StoreLockedError
 from storage.guard import Guard
 from storage.migrations import migrate
 from storage.salvage import salvage_wal
@@ -131,12 +133,18 @@ class Database:
         try:
             return duckdb.connect(path, config=CONFIG)
         except duckdb.Error as error:
-            held = _LOCK_HOLDER.search(str(error))
-            if held:
-                raise locked_error(self._directory.path, held[1]) from error
+            held = locked_by(self._directory.path, error)
+            if held is not None:
+                raise held from error
             if not salvage_wal(self._directory.wal_path, error, lambda: duckdb.connect(path, config=CONFIG).close()):
                 raise
         return duckdb.connect(path, config=CONFIG)
+
+
+def locked_by(path: Path, error: BaseException) -> StoreLockedError | None:
+    """Return the error that says which process has the file open, if that is what the error tells of."""
+    holder = _LOCK_HOLDER.search(str(error))
+    return locked_error(path, holder[1]) if holder else None
 
 
 def first_line(error: BaseException) -> str:

@@ -41,7 +41,10 @@ SELECT host_id, max(observed_at) FROM base.host_samples WHERE observed_at > $sin
 AND coalesce(received_at, observed_at) <= $known_at AND host_id IN (SELECT unnest($hosts::INTEGER[])) GROUP BY host_id
 """
 _CLOCKS = """
-SELECT host_id, arg_max(interval_seconds, observed_at), arg_max(agent_version, observed_at) FROM base.fast_samples
+SELECT host_id, arg_max(interval_seconds, observed_at), arg_max(agent_version, observed_at) FROM (
+    SELECT host_id, observed_at, interval_seconds, agent_version FROM base.fast_samples
+    UNION ALL SELECT host_id, observed_at, interval_seconds, agent_version FROM base.kept_samples WHERE tier = 'fast'
+)
 JOIN (SELECT unnest($hosts::INTEGER[]) AS host_id, unnest($moments::TIMESTAMP[]) AS observed_at) AS wanted
 USING (host_id, observed_at) WHERE observed_at BETWEEN $since AND $until GROUP BY host_id
 """

@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from contextlib import ExitStack, suppress
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Lock
 from typing import Any
 from weakref import WeakSet
@@ -26,6 +27,7 @@ from proxmon.series import SeriesRequest
 from storage.alerts import AlertTable
 from storage.backup import restore_backup
 from storage.channels import ChannelTable
+from storage.copies import CopiedChannels, CopiedCredentials, CopiedDatabase, NoWriter, Shown, find_database, read_shown
 from storage.credentials import CredentialFile
 from storage.database import Database
 from storage.directory import DataDirectory
@@ -51,13 +53,20 @@ class Store:
     """
 
     def __init__(
-        self, directory: DataDirectory, database: Database, credentials: CredentialFile, writer: Writer
+        self,
+        directory: DataDirectory,
+        database: Database,
+        credentials: CredentialFile,
+        writer: Writer,
+        shown: Shown | None = None,
     ) -> None:
         self._directory, self._database = directory, database
         self._credentials, self._writer = credentials, writer
+        self.shown = shown  # None for a store that is written
         self.alerts = AlertTable(database, writer)
         self.silences = SilenceTable(database, writer)
         self.channels = ChannelTable(credentials)
+        self._opened = ExitStack()  # what goes with a copy
         self._is_closed = False
         self._is_backing_up = Lock()
         self._answers: WeakSet[QueryAnswer] = WeakSet()
@@ -91,6 +100,36 @@ class Store:
             opened.pop_all()
         return store
 
+    @classmethod
+    def open_copy(cls, path: Path) -> Store:
+        """Open a bundle, a backup or a data directory to be read only; nothing is written to it.
+
+        Every method that writes raises ReadOnlyError. Samples that only the journal of a directory has are not shown.
+
+        Raises:
+            NotFoundError: there is no store.
+            StoreUnavailableError: it cannot be opened; StoreLockedError when a server has it open.
+        """
+        file = find_database(path)
+        with ExitStack() as opened:
+            # What an open copy needs beside itself: room for large queries, sessions, the cookie's key.
+            scratch = Path(opened.enter_context(TemporaryDirectory(prefix="proxmon-copy-", ignore_cleanup_errors=True)))
+            database = CopiedDatabase(file, scratch)
+            opened.callback(database.close)
+            database.open()
+            credentials = CopiedCredentials(path, scratch)
+            opened.callback(credentials.close)
+            writer = NoWriter(database)
+            store = cls(DataDirectory(scratch), database, credentials, writer, read_shown(database, writer.ledger))
+            store.channels = CopiedChannels(credentials)
+            store._opened = opened.pop_all()
+        return store
+
+    @property
+    def directory(self) -> Path:
+        """Return where files beside the store belong: its data directory, and for a copy one that goes with it."""
+        return self._directory.path
+
     def close(self) -> None:
         """Store what was queued, checkpoint, and let the directory go; nothing happens the second time."""
         if self._is_closed:
@@ -103,6 +142,7 @@ class Store:
         self._database.close()
         self._credentials.close()
         self._directory.release()
+        self._opened.close()
 
     def append(self, samples: Sequence[Sample], check: Callable[[], None] = lambda: None) -> Future[Appended]:
         """Queue samples to be stored together; the future ends when they are durable.

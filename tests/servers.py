@@ -69,13 +69,16 @@ class Server:
         raise AssertionError(f"the server did not start: {self.log()}")
 
     def _is_answering(self) -> bool:
-        control = read_control(self.data)
+        control = self._find_control()
         if control is None or self.process is None or control.pid != self.process.pid:
             return False
         try:
             return requests.get(f"{control.url}/healthz", timeout=5).ok
         except requests.ConnectionError:
             return False
+
+    def _find_control(self) -> LocalServer | None:
+        return read_control(self.data)
 
     def log(self) -> str:
         """Return what the process printed."""
@@ -84,7 +87,7 @@ class Server:
     @property
     def control(self) -> LocalServer:
         """Return how local programs reach the server."""
-        control = read_control(self.data)
+        control = self._find_control()
         assert control is not None
         return control
 
@@ -126,3 +129,14 @@ class Server:
         answer = session.post(f"{self.url}/login", data={"password": self.password}, allow_redirects=False, timeout=30)
         assert answer.status_code == 302, answer.text
         return session
+
+
+class CopyServer(Server):
+    """A server that shows a copy; what it needs beside that lies in ``data``, below a name of its own choice."""
+
+    def __init__(self, data: Path, copy: Path) -> None:
+        environment = {"TMPDIR": str(data)}
+        super().__init__(data, environment=environment, arguments=("--data", str(copy), "--read-only"))
+
+    def _find_control(self) -> LocalServer | None:
+        return next(filter(None, map(read_control, self.data.glob("proxmon-copy-*"))), None)

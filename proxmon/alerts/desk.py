@@ -15,7 +15,7 @@ from proxmon.alerts.policy import Policies, default_policies
 from proxmon.alerts.records import AlertCounts, AlertRecord, count_alerts, fold, follow, revive
 from proxmon.board import Board, JudgedHost
 from proxmon.bus import Changes
-from proxmon.errors import NotFoundError, StoreUnavailableError
+from proxmon.errors import NotFoundError, ReadOnlyError, StoreUnavailableError
 from proxmon.findings import Verdict
 from proxmon.fleet import HostSnapshot
 from proxmon.rules.connection import STANDSTILL
@@ -43,10 +43,16 @@ class AlertStore(Protocol):
 
 
 class AlertDesk:
-    """All alerts, live. It belongs to the event loop's thread, and watches the board."""
+    """All alerts, live. It belongs to the event loop's thread, and watches the board.
 
-    def __init__(self, store: AlertStore, board: Board, clock: Callable[[], datetime]) -> None:
+    The desk of a copy shows the alerts that there were, and raises none.
+    """
+
+    def __init__(
+        self, store: AlertStore, board: Board, clock: Callable[[], datetime], *, is_copy: bool = False
+    ) -> None:
         now = clock()
+        self._is_copy = is_copy
         self._store, self._board, self._clock = store, board, clock
         self._records = fold(store.list_events(now - KEPT))
         self._engine = AlertEngine(self._judge, default_policies(board.rules), now, store.newest_id() + 1)
@@ -172,6 +178,8 @@ class AlertDesk:
         return next((one for one in mine if (one.newest.cause, one.newest.subject) == (cause, subject)), None)
 
     def _get_open(self, alert_id: int) -> AlertRecord:
+        if self._is_copy:
+            raise ReadOnlyError("Acknowledge it where it was raised: this is a copy, which is only read.")
         record = self._records.get(alert_id)
         if record is None or not record.is_open:
             raise NotFoundError("Choose one of the open alerts: this one is over, or never was.")
@@ -200,7 +208,7 @@ class AlertDesk:
 
     def _take(self, events: Iterable[AlertEvent]) -> None:
         new = list(events)
-        if not new:
+        if not new or self._is_copy:
             return
         for event in new:
             self._records[event.alert_id] = follow(self._records.get(event.alert_id), event)

@@ -25,7 +25,7 @@ def add_json_option(parser: argparse.ArgumentParser) -> None:
 
 def settings_of(options: argparse.Namespace) -> Settings:
     """Return the settings from the environment, with the options that were given. Raises SettingsError."""
-    names = ("data", "address", "prefix")
+    names = ("data", "address", "prefix", "read_only")
     given = {name: getattr(options, name, None) for name in names}
     return read_settings(os.environ, port=read_port(getattr(options, "port", None)), **given)
 

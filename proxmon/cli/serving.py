@@ -32,7 +32,9 @@ DEMO_DAYS = 30.0
 
 def add_commands(commands: Commands) -> None:
     """Add the commands."""
-    _add(commands, "serve", serve, "run the server; needs DASHBOARD_PASSWORD_HASH (see hash-password)")
+    server = _add(commands, "serve", serve, "run the server; needs DASHBOARD_PASSWORD_HASH (see hash-password)")
+    text = "show a bundle or the copy of a data directory, and change nothing in it (PROXMON_READ_ONLY)"
+    server.add_argument("--read-only", action="store_const", const=True, help=text)
     _add(commands, "first-look", first_look, "run the server and an agent for this machine, with a new password")
     demo = _add(commands, "demo", run_demo, "run the server with a simulated fleet, in a directory of its own")
     demo.add_argument("--hosts", type=int, default=DEMO_HOSTS, metavar="N", help=f"how many hosts ({DEMO_HOSTS})")

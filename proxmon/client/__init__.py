@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from proxmon.client.frames import as_frame, as_table, convert, pd, read_batches
-from proxmon.client.sources import LocalSource, Parameters, ServerSource, Source
+from proxmon.client.sources import CopySource, LocalSource, Parameters, ServerSource, Source
 from proxmon.config import Settings, read_settings
 from proxmon.errors import NotFoundError, QueryError, TokenError
 from proxmon.runtime import utc_now
@@ -82,7 +82,7 @@ class Fleet:
         if resolution not in RESOLUTIONS:
             raise NotFoundError(f"Choose one of the resolutions {', '.join(RESOLUTIONS)}.")
         (table, subject), (suffix, at, ending) = _table_of(column), RESOLUTIONS[resolution]
-        end = as_moment(until) or utc_now()
+        end = as_moment(until) or self._source.now()
         sql = (
             f"SELECT {at} AS observed_at, {subject} AS subject, {column}{ending} AS value FROM {table}{suffix} "  # noqa: S608 - from our tables
             f"WHERE host = ? AND {at} >= ?::TIMESTAMP AND {at} <= ?::TIMESTAMP ORDER BY observed_at, subject"
@@ -113,9 +113,10 @@ class Fleet:
 
 
 def connect(where: str | Path | None = None, token: str | None = None) -> Fleet:
-    """Connect to a fleet: the local data directory, another one, or a server's URL with an API token.
+    """Connect to a fleet: the local data directory, another one, a bundle, or a server's URL with an API token.
 
-    Without a token, PROXMON_TOKEN is used. Nothing is asked yet.
+    A bundle (``proxmon bundle``) shows its own moment where none is asked for. Without a token, PROXMON_TOKEN is
+    used. Nothing is asked yet.
 
     Raises:
         TokenError: a URL without a token.
@@ -129,8 +130,9 @@ def connect(where: str | Path | None = None, token: str | None = None) -> Fleet:
 
 
 def connect_locally(settings: Settings) -> Fleet:
-    """Connect to the data directory of these settings, whether its server runs or not."""
-    return Fleet(LocalSource(settings))
+    """Connect to the data directory of these settings, whether its server runs or not; or to a bundle."""
+    is_copy = settings.read_only or settings.data_directory.is_file()
+    return Fleet(CopySource(settings) if is_copy else LocalSource(settings))
 
 
 def read_span(since: str | None, until: str | None) -> tuple[datetime | None, datetime | None]:
@@ -139,14 +141,34 @@ def read_span(since: str | None, until: str | None) -> tuple[datetime | None, da
     Raises:
         QueryError: one of them is neither, or they are in the wrong order.
     """
-    try:
-        end = as_moment(until)
-        begin = _start(since, end or utc_now()) if since else None
-    except ValueError as error:
-        raise QueryError("Write a moment as 2026-11-20T03:12Z, or a span as 24h or 7d.") from error
+    end = read_moment(until) if until else None
+    begin = None
+    if since:
+        try:
+            begin = (end or utc_now()) - read_timedelta(since)
+        except QueryError:
+            begin = read_moment(since)
     if begin and end and begin >= end:
         raise QueryError("Let --since be before --until.")
     return begin, end
+
+
+def read_moment(text: str) -> datetime:
+    """Return the moment that a person wrote, in UTC where no zone is named. Raises QueryError."""
+    try:
+        return as_moment(text) or utc_now()
+    except ValueError as error:
+        raise QueryError(
+            f"Write a moment as 2026-11-20T03:12Z, or a span as 24h or 7d: {text[:40]} is neither."
+        ) from error
+
+
+def read_timedelta(text: str) -> timedelta:
+    """Return the span that a person wrote, such as ``2h``. Raises QueryError."""
+    try:
+        return pd.Timedelta(text).to_pytimedelta()
+    except ValueError as error:
+        raise QueryError(f"Write a span as 2h, 90min or 7d: {text[:40]} is none.") from error
 
 
 def as_moment(moment: Moment) -> datetime | None:

@@ -46,6 +46,10 @@ class Source(Protocol):
         """Give the pyarrow.RecordBatch of a query's rows as they arrive; the first one is there without rows too."""
         ...
 
+    def now(self) -> datetime:
+        """Return the moment up to which something can be known."""
+        ...
+
 
 class ServerSource:
     """Asks a running server, on this machine or another."""
@@ -69,6 +73,10 @@ class ServerSource:
                 yield from read_batches(answer)
             except (pa.ArrowException, OSError, HTTPException) as error:
                 raise QueryError(CUT_OFF) from error
+
+    def now(self) -> datetime:
+        """Return the present."""
+        return utc_now()
 
     def _get(self, path: str, **parameters: str | None) -> Any:
         given = {name: value for name, value in parameters.items() if value}
@@ -115,18 +123,41 @@ class StoreSource:
             check_over(at, utc_now())
         store = self._open()
         try:
-            snapshot = store.snapshot(at) if at else replace(store.snapshot(), at=self._now(store))
+            snapshot = store.snapshot(at) if at else replace(store.snapshot(), at=utc_now())
             return PastBoard(snapshot, load_book(self._settings))
         finally:
             store.close()
 
-    def _now(self, store: Store) -> datetime:
+    def now(self) -> datetime:
+        """Return the present."""
         return utc_now()
 
     def _open(self) -> Store:
         if not self._settings.data_directory.is_dir():
             raise NotFoundError(f"Name a data directory that exists: {self._settings.data_directory} does not.")
         return load_part("store").open(self._settings.data_directory)
+
+
+class CopySource(StoreSource):
+    """Reads a bundle, or the copy of a data directory, and changes nothing in it."""
+
+    def now(self) -> datetime:
+        """Return the end of what the copy knows."""
+        store = self._open()
+        try:
+            return store.shown.until if store.shown else utc_now()
+        finally:
+            store.close()
+
+    def _board(self, at: datetime | None) -> PastBoard:
+        store = self._open()
+        try:
+            return PastBoard(store.snapshot(at or (store.shown.at if store.shown else None)), self._settings.rules)
+        finally:
+            store.close()
+
+    def _open(self) -> Store:
+        return load_part("store").open_copy(self._settings.data_directory)
 
 
 class LocalSource:
@@ -137,17 +168,21 @@ class LocalSource:
 
     def list_hosts(self, at: datetime | None) -> Rows:
         """List the judged hosts."""
-        return self._now().list_hosts(at)
+        return self._present().list_hosts(at)
 
     def list_guests(self, query: str, at: datetime | None) -> Rows:
         """List the guests that match."""
-        return self._now().list_guests(query, at)
+        return self._present().list_guests(query, at)
 
     def read(self, sql: str, parameters: Parameters) -> Batches:
         """Give the batches of a query."""
-        return self._now().read(sql, parameters)
+        return self._present().read(sql, parameters)
 
-    def _now(self) -> Source:
+    def now(self) -> datetime:
+        """Return the present."""
+        return utc_now()
+
+    def _present(self) -> Source:
         running = read_control(self._settings.data_directory)
         if running is not None and _is_alive(running.pid):
             return ServerSource(running.url, running.token)

@@ -30,11 +30,13 @@ class ReaderHandler(ApiHandler):
         The live one is judged anew, since a verdict's words tell spans of time; 0.2 ms a host, beside the loop.
         """
         text, as_collected = self.get_query_argument("at", ""), read_as(self.get_query_argument("as", "known"))
-        if not text:
+        if not text and self.monitor.moment is None:
             now = self.monitor.clock()
             snapshot = self.monitor.board.fleet.snapshot(now)
             return await asyncio.to_thread(PastBoard, snapshot, self.monitor.board.rules), now
-        past = await self.monitor.past(read_past(text, self.monitor.clock()), as_collected=as_collected)
+        at = read_past(text, self.monitor.clock()) if text else self.monitor.moment
+        assert at is not None
+        past = await self.monitor.past(at, as_collected=as_collected)
         return past, past.at
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from tornado.web import stream_request_body
 
-from proxmon.errors import OverloadedError, TokenError, UnreadableError
+from proxmon.errors import OverloadedError, ReadOnlyError, TokenError, UnreadableError
 from proxmon.handlers.base import ApiHandler
 
 MAX_REASON_CHARACTERS = 64
@@ -20,11 +20,15 @@ class AgentHandler(ApiHandler):
     async def prepare(self) -> None:
         """Find the host that the token belongs to; a refusal is answered after the body was read."""
         self._body = bytearray()
-        self._refusal: TokenError | OverloadedError | None = None
+        self._refusal: TokenError | OverloadedError | ReadOnlyError | None = None
         self.host_id, self._token = 0, self.bearer_token() or ""
         try:
+            if self.monitor.moment is not None:
+                raise ReadOnlyError(
+                    "Send samples to the server of this fleet: this one shows a copy, which is only read."
+                )
             self.host_id = await self.monitor.hosts.authenticate(self._token)
-        except TokenError as error:
+        except (TokenError, ReadOnlyError) as error:
             self._refusal = error
 
     def data_received(self, chunk: bytes) -> None:

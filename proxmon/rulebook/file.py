@@ -8,7 +8,7 @@ from pathlib import Path
 
 from proxmon.config import Settings
 from proxmon.control import write_private
-from proxmon.errors import RulesError
+from proxmon.errors import ReadOnlyError, RulesError
 from proxmon.rulebook.book import RuleBook
 from proxmon.rulebook.reading import read_rules, read_rules_file, read_text
 
@@ -49,7 +49,13 @@ class RulesFile:
         return self.loaded
 
     def write(self, text: str) -> None:
-        """Replace the file by a text, as a whole. Raises RulesError when it cannot be used or written."""
+        """Replace the file by a text, as a whole.
+
+        Raises:
+            RulesError: it cannot be used or written; ReadOnlyError when nothing is written here.
+        """
+        if not self._is_kept:
+            raise ReadOnlyError("Change the rules where they hold: this is a copy, which is only read.")
         read_rules(text, self._settings)
         try:
             write_private(self.path, text)

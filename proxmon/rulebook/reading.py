@@ -54,7 +54,7 @@ def read_text(path: Path) -> str:
         if path.stat().st_size > LARGEST_BYTES:
             raise RulesError(f"Shorten {path.name}: it is larger than {LARGEST_BYTES:,} bytes.")
         return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # the second beside a bundle, which is one file
         return ""
     except (OSError, UnicodeDecodeError) as error:
         raise RulesError(f"Make {path} a readable UTF-8 file: {error}.") from error

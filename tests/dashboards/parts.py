@@ -75,6 +75,7 @@ def a_monitor(*hosts: HostSnapshot, now: datetime = NOW) -> Any:
         board=board,
         bus=bus,
         clock=lambda: now,
+        moment=None,
         past=past,
         hosts=None,
         series=series,
