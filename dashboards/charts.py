@@ -80,34 +80,45 @@ class Charts:
 
 
 def read_request(wish: Message, newest: Newest) -> SeriesRequest:
-    """Return what to ask the store; without an end the span ends at the moment that the page shows.
+    """Return what to ask the store.
 
     Raises:
         ValueError, TypeError, KeyError: the browser's message has not the form that our module sends.
     """
-    until = _moment(wish["until"]) if wish.get("until") is not None else newest.now
-    until = min(until, newest.now)
-    since = _moment(wish["since"]) if wish.get("since") is not None else until - timedelta(seconds=wish["seconds"])
+    since, until = read_span(wish, newest.now)
     return SeriesRequest(
         host_id=newest.judged.id,
         kind=SeriesKind(wish["kind"]),
-        since=until - min(max(until - since, SHORTEST), LONGEST),
+        since=since,
         until=until,
         points=int(min(max(wish.get("points", MOST_POINTS), FEWEST_POINTS), MOST_POINTS)),
     )
 
 
+def read_span(wish: Message, now: datetime) -> tuple[datetime, datetime]:
+    """Return the span that is asked for, within bounds; without an end it ends now, the moment that the page shows.
+
+    Raises:
+        ValueError, TypeError, KeyError: the browser's message has not the form that our module sends.
+    """
+    now = _moment(now.timestamp())
+    until = min(_moment(wish["until"]), now) if wish.get("until") is not None else now
+    since = _moment(wish["since"]) if wish.get("since") is not None else until - timedelta(seconds=wish["seconds"])
+    return until - min(max(until - since, SHORTEST), LONGEST), until
+
+
 def _moment(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
+    # To the millisecond: a span that is asked for again, for a file, must be as long as the browser took it to be.
+    return datetime.fromtimestamp(round(seconds, 3), UTC)
 
 
 def write_columns(frame: Any, request: SeriesRequest) -> tuple[list[Line], str]:
     """Return the lines of the answer and the answer itself as JSON: one list a column, over one list of times."""
-    columns = [] if frame.empty else list(_columns(_derived(frame, request.kind), request.kind))
+    columns = [] if frame.empty else [_column(*line) for line in line_columns(frame, request.kind)]
     resolution = frame.attrs.get("resolution_seconds")
     answer = {
-        "since": unix(request.since),
-        "until": unix(request.until),
+        "since": request.since.timestamp(),
+        "until": request.until.timestamp(),
         "resolution": float(resolution) if resolution else None,
         "at": [] if frame.empty else _seconds(frame),
         "lines": columns,
@@ -127,16 +138,22 @@ def _derived(frame: Any, kind: SeriesKind) -> Any:
     return frame
 
 
-def _columns(frame: Any, kind: SeriesKind) -> Iterator[Message]:
+def line_columns(frame: Any, kind: SeriesKind) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Give metric and subject of each line that is drawn, and values by part: ``mean``, also ``min`` and ``max``."""
+    frame = _derived(frame, kind)
     by_subject = frame.set_index(["at", "subject"]).unstack("subject").sort_index()
     for metric in SHOWN[kind]:
+        parts = ("mean", "min", "max") if metric in HAS_BAND.get(kind, ()) else ("mean",)
         for subject in _largest(frame, f"{metric}_mean"):
-            line: Message = {"metric": metric, "subject": subject}
-            for part in ("mean", "min", "max") if metric in HAS_BAND.get(kind, ()) else ("mean",):
-                line[part] = significant(by_subject[f"{metric}_{part}", subject])
-            if line.get("min") == line["mean"] == line.get("max"):
-                del line["min"], line["max"]
-            yield line
+            yield metric, subject, {part: by_subject[f"{metric}_{part}", subject] for part in parts}
+
+
+def _column(metric: str, subject: str, parts: dict[str, Any]) -> Message:
+    line: Message = {"metric": metric, "subject": subject}
+    line |= {part: significant(values) for part, values in parts.items()}
+    if line.get("min") == line["mean"] == line.get("max"):
+        del line["min"], line["max"]
+    return line
 
 
 def _largest(frame: Any, column: str) -> list[str]:

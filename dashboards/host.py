@@ -9,11 +9,13 @@ from typing import Any, ClassVar
 import param
 from markupsafe import Markup
 
+from dashboards.chart_statuses import ChartStatuses, told_changes
 from dashboards.charts import Charts
 from dashboards.components import Message, Part, Rows, table_part
 from dashboards.formats import clock_text, unix
 from dashboards.host_tables import DATASET_COLUMNS, GUEST_COLUMNS, dataset_rows, guest_rows
 from dashboards.live import Page
+from dashboards.newest import Newest
 from dashboards.sections import SECTIONS, render_section
 from dashboards.timeline import Timeline
 from proxmon.board import JudgedHost
@@ -33,6 +35,7 @@ class HostPage(Page):
         self._html: dict[str, Markup] = {}
         self._datasets, self._guests = Rows(), Rows()
         self._charts = Charts(self.monitor.series)
+        self._statuses = ChartStatuses(self.monitor.events, self.host_name, self.at)
         self._timeline = Timeline(self.monitor, self.host_name, self.at)
 
     @property
@@ -69,7 +72,7 @@ class HostPage(Page):
 
     def refresh(self, changes: Changes | None) -> Iterator[Message]:
         """Give the events that are new, and the sections and rows that differ from what the browser shows."""
-        yield from self._timeline.follow()
+        yield from told_changes(self._timeline.follow())
         judged = self._find()
         if judged is None and self.at is not None:
             yield {"to": "sections", "absent": self._absence(self.at)}
@@ -85,7 +88,12 @@ class HostPage(Page):
         if message.get("to") == "timeline":
             self._answer(await self._timeline.answer(message))
         elif judged is not None and message.get("to") == "charts":
-            self._answer(await self._charts.answer(message, self.newest(judged)))
+            self._answer(await self._chart_answer(message, self.newest(judged)))
+
+    async def _chart_answer(self, wish: Message, newest: Newest) -> Message:
+        if wish.get("kind") == "statuses":
+            return await self._statuses.answer(wish, newest.now)
+        return await self._charts.answer(wish, newest)
 
     def _chart_state(self) -> Message:
         rules = self.monitor.board.rules.of_host(self.host_name).settings

@@ -16,6 +16,7 @@ from tornado.web import StaticFileHandler
 
 from dashboards import assets_directory
 from dashboards.auth import SessionAuth, list_login_routes
+from dashboards.downloads import list_download_routes
 from dashboards.headers import PAGE_POLICY, SafeHeaders
 from dashboards.links import list_link_routes
 from dashboards.pages import PAGES, page_function
@@ -198,6 +199,7 @@ def _add_routes(server: Server, monitor: Monitor) -> None:
             *list_routes(monitor, root),
             *list_login_routes(monitor),
             *list_link_routes(monitor),
+            *list_download_routes(monitor),
             (rf"{root}/assets/(.*)", AssetHandler, {"path": str(assets_directory())}),
             *_page_routes(application._applications, root, monitor),
         ],

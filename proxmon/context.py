@@ -69,3 +69,5 @@ class Monitor:
     step: Callable[[StepRequest], Awaitable[datetime | None]]
     # A pandas DataFrame: proxmon itself needs no pandas, which takes half a second to import.
     series: Callable[[SeriesRequest], Awaitable[Any]]
+    # The bytes of a Parquet file with a DataFrame's columns; it may block.
+    parquet: Callable[[Any], bytes]

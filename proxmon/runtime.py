@@ -118,6 +118,10 @@ class Store(HostStore, TokenStore, SessionStore, SampleStore, QueryStore, Checke
         """Return a series as a DataFrame."""
         ...
 
+    def parquet(self, frame: Any) -> bytes:
+        """Return a DataFrame's columns as the bytes of a Parquet file."""
+        ...
+
     def close(self) -> None:
         """Make everything durable and let go of the files."""
 
@@ -182,6 +186,7 @@ def make_monitor(store: Store, settings: Settings, clock: Callable[[], datetime]
         events=events,
         step=step,
         series=series,
+        parquet=store.parquet,
     )
 
 

@@ -33,6 +33,7 @@ from storage.database import Database
 from storage.directory import DataDirectory
 from storage.events import find_step, list_events, list_recorded_since
 from storage.inbox import Inbox
+from storage.parquet import write_parquet
 from storage.queries import Parameters, QueryAnswer
 from storage.reader import FOREVER, Moment, read_received_since
 from storage.registry import delete_rows, insert_event, insert_host, mark_deleted
@@ -216,6 +217,10 @@ class Store:
         span = self._writer.ledger.spans.get((request.host_id, Tier.FAST))
         with self._database.reader() as cursor:
             return read_series(cursor, request, span)
+
+    def parquet(self, frame: Any) -> bytes:
+        """Return the columns of a DataFrame as the bytes of a Parquet file."""
+        return write_parquet(frame)
 
     def keep_up(self, at: datetime) -> None:
         """Bring the rollups up to a moment and delete what is then too old, which otherwise happens by itself."""

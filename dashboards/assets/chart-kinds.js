@@ -16,7 +16,7 @@ const whole = () => [0, 100];
 const drawn = ({ mean, min, max }) => ({ values: mean, min, max });
 
 export const CHARTS = {
-  load: { kind: "host", title: "Load", unit: LOAD, range: upTo(1), rows: one("load1", "1 min") },
+  load: { kind: "host", title: "Load", unit: LOAD, range: upTo(1), rows: one("load1", "1 min"), isFirst: true },
   cpu: { kind: "host", title: "CPU", unit: PERCENT, range: upTo(10, 100), rows: one("cpu_percent", "CPU") },
   memory: { kind: "host", title: "Memory", unit: BYTES, range: (top) => [0, top * 1.04], rows: memory },
   zpools: { kind: "zpool", title: "Zpool capacity", unit: PERCENT, range: whole, rows: each("capacity_percent", drawn), hasThresholds: true },

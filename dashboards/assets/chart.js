@@ -1,4 +1,5 @@
 // One chart: a figure with its title, a legend that shows the values at the crosshair, and the lines themselves.
+import { placeMarks, shade } from "./chart-marks.js";
 import { el, setText } from "./dom.js";
 import { timeLabels } from "./times.js";
 import uPlot from "./uplot.js";
@@ -13,13 +14,14 @@ const WORDS = { loading: "Loading…", empty: "No samples in this span" };
 const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 export class Chart {
-  constructor(figure, spec, { thresholds, hover, select, reset }) {
-    Object.assign(this, { figure, spec, hover, select, reset, plot: null, rows: [] });
+  constructor(figure, spec, { thresholds, statuses, hover, select, reset }) {
+    Object.assign(this, { figure, spec, statuses, hover, select, reset, plot: null, rows: [] });
     this.thresholds = spec.hasThresholds ? thresholds : {};
     this.legend = el("ul", { class: "chart-legend" });
     this.place = el("div", { class: "chart-plot", role: "img" });
     this.words = el("p", { class: "chart-words", role: "status" });
-    figure.append(el("figcaption", {}, el("h3", { text: spec.title }), this.legend), el("div", { class: "chart-body" }, this.place, this.words));
+    this.marks = el("div", { class: "chart-marks", "aria-hidden": "true" });
+    figure.append(el("figcaption", {}, el("h3", { text: spec.title }), this.legend), el("div", { class: "chart-body" }, this.place, this.marks, this.words));
     new ResizeObserver(() => this.plot?.setSize({ width: this.place.clientWidth, height: HEIGHT })).observe(this.place);
     this.setState("loading");
   }
@@ -35,6 +37,7 @@ export class Chart {
     this.plot?.destroy();
     this.plot = null;
     this.legend.replaceChildren();
+    this.marks.replaceChildren();
     if (this.rows.length === 0) return this.setState("empty");
     this.setState("ready");
     this.plot = new uPlot(this.options(), this.data(), this.place);
@@ -87,7 +90,8 @@ export class Chart {
       hooks: {
         setCursor: [(plot) => this.followCursor(plot)],
         setSelect: [(plot) => this.readSelection(plot)],
-        drawAxes: [(plot) => this.drawThresholds(plot)],
+        drawAxes: [(plot) => shade(plot, this.statuses()), (plot) => this.drawThresholds(plot)],
+        draw: [(plot) => placeMarks(this.marks, plot, this.statuses(), this.spec.isFirst)],
       },
     };
   }

@@ -1,6 +1,9 @@
 // The charts of a host's page: asks the server for spans of the past, and lets new samples in at the end.
 import { Chart } from "./chart.js";
 import { CHARTS } from "./chart-kinds.js";
+import { Statuses } from "./chart-statuses.js";
+import { now } from "./clock.js";
+import { isPast } from "./dom.js";
 import { History } from "./history.js";
 import { Ranges } from "./ranges.js";
 import { Values } from "./values.js";
@@ -10,6 +13,7 @@ const PATIENCE_MS = 250;
 // A sample is acknowledged a moment before series know it.
 const SETTLE_MS = 2000;
 const TRIES = 5;
+const OFFLINE_MS = 10_000;
 const NEAR = "300px";
 
 export function mount(root, state, send) {
@@ -21,7 +25,8 @@ class Charts {
   constructor(root, { thresholds, host }, send) {
     Object.assign(this, { send, kinds: new Map(), histories: new Map(), asked: 0 });
     this.ranges = new Ranges(root, () => this.askAll());
-    const tools = { thresholds, hover: (at) => this.ranges.hover(at), select: (since, until) => this.ranges.zoom(since, until), reset: () => this.ranges.goBack() };
+    this.statuses = new Statuses();
+    const tools = { thresholds, statuses: () => this.statuses, hover: (at) => this.ranges.hover(at), select: (since, until) => this.ranges.zoom(since, until), reset: () => this.ranges.goBack() };
     for (const figure of document.querySelectorAll("[data-chart]")) this.add(figure, tools);
     this.values = new Values(document.querySelector("[data-role=chart-values]"), host, this.histories);
     this.watch();
@@ -39,6 +44,7 @@ class Charts {
     const seen = new IntersectionObserver((entries) => entries.forEach((entry) => this.see(entry)), { rootMargin: NEAR });
     for (const { charts } of this.kinds.values()) charts.forEach(({ figure }) => seen.observe(figure));
     new MutationObserver(() => this.each((chart) => chart.redraw())).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+    setInterval(() => this.statuses.isOffline && this.moveTo(now()), OFFLINE_MS);
     document.fonts?.ready.then(() => this.each((chart) => chart.redraw()));
   }
 
@@ -55,6 +61,7 @@ class Charts {
   }
 
   askAll() {
+    this.hasStatuses = false;
     for (const [name, kind] of this.kinds) {
       kind.isStale = true;
       this.histories.delete(name);
@@ -62,11 +69,19 @@ class Charts {
     }
   }
 
+  askStatuses() {
+    this.hasStatuses = true;
+    this.statusId = this.asked += 1;
+    this.send({ to: "charts", kind: "statuses", id: this.statusId, ...this.ranges.wish });
+  }
+
   ask(name, kind) {
+    if (!this.hasStatuses) this.askStatuses();
     kind.isStale = false;
     const id = (this.asked += 1);
     kind.id = id;
-    this.send({ to: "charts", kind: name, id, points: points(kind.charts[0].figure), ...this.ranges.wish });
+    kind.points = points(kind.charts[0].figure);
+    this.send({ to: "charts", kind: name, id, points: kind.points, ...this.ranges.wish });
     setTimeout(() => kind.id === id && kind.isWaiting && kind.charts.forEach((chart) => chart.setState("loading")), PATIENCE_MS);
     kind.isWaiting = true;
   }
@@ -78,17 +93,36 @@ class Charts {
 
   receive(message) {
     if (message.point) return this.follow(message.point);
+    if (message.changes) return this.takeStatuses(message);
     const kind = this.kinds.get(message.kind);
     // An answer to a span that was left meanwhile says nothing any more.
     if (!kind || kind.id !== message.id) return;
     kind.isWaiting = false;
     if (message.failed) return kind.charts.forEach((chart) => chart.setState("failed", message.failed));
-    const history = new History(JSON.parse(message.columns), message.names);
+    const history = new History(JSON.parse(message.columns), message.names, kind.points);
     this.histories.set(message.kind, history);
-    this.ranges.answered(history.since, history.until);
+    this.ranges.answered(history.since, history.until, message.kind === "host" ? history.resolution : undefined);
     kind.charts.forEach((chart) => chart.show(history));
     this.values.refresh();
     if (history.isEmpty && kind.tries-- > 0) this.askLater(message.kind, kind);
+  }
+
+  // Those of a span, or new ones at its end.
+  takeStatuses({ id, first, changes }) {
+    if (id === undefined) this.statuses.add(changes);
+    else if (id === this.statusId) this.statuses.take({ first, changes });
+    this.each((chart) => chart.redraw());
+    if (id === undefined) this.moveTo(changes.at(-1).at);
+  }
+
+  // No sample moves the charts of a host that is offline.
+  moveTo(at) {
+    if (!this.ranges.isLive || isPast()) return;
+    for (const [name, history] of this.histories) {
+      history.moveTo(at);
+      this.kinds.get(name).charts.forEach((chart) => chart.follow());
+      this.ranges.answered(history.since, history.until);
+    }
   }
 
   follow({ at, values }) {

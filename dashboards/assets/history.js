@@ -5,8 +5,9 @@ const SAME_STEP = 0.75;
 const PARTS = ["mean", "min", "max"];
 
 export class History {
-  constructor(answer, names) {
-    Object.assign(this, { since: answer.since, until: answer.until, at: [], heardAt: answer.until });
+  // `points` is how many steps were asked for at most.
+  constructor(answer, names, points) {
+    Object.assign(this, { points, since: answer.since, until: answer.until, at: [], heardAt: answer.until });
     this.resolution = answer.resolution ?? usualStep(answer.at);
     this.lines = answer.lines.map(({ metric, subject, ...columns }) => ({ metric, subject, name: names[subject] ?? subject, ...emptied(columns) }));
     answer.at.forEach((at, row) => this.push(at, (line, part) => answer.lines[line][part][row]));
@@ -42,8 +43,12 @@ export class History {
     if (last !== undefined && at < last) return;
     if (last !== undefined && at - last < SAME_STEP * this.resolution) this.merge(at, values);
     else this.push(at, (line) => values[line] ?? null);
-    const moved = Math.max(0, at - this.until);
     this.heardAt = at;
+    this.moveTo(at);
+  }
+
+  moveTo(at) {
+    const moved = Math.max(0, at - this.until);
     this.since += moved;
     this.until += moved;
     while (this.at.length > 2 && this.at[1] < this.since) this.drop();

@@ -1,6 +1,7 @@
 // Which span the charts show: a named one, one that was dragged, and steps to earlier and later.
 import { el, setText } from "./dom.js";
 import { between, moment } from "./times.js";
+import { span } from "./words.js";
 
 const HOUR = 3600;
 const NAMED = [
@@ -91,14 +92,15 @@ export class Ranges {
     this.later.disabled = this.isLive;
   }
 
-  // What the server answered; `end` is where the present or the page's past moment is.
-  answered(since, until) {
+  // What the server answered; `end` is where the present or the page's past moment is, `step` how long a step is.
+  answered(since, until, step = this.step) {
+    this.step = step;
     const end = this.isLive ? until : (this.span?.end ?? until);
     this.span = { since, until, end };
     this.hover(null);
   }
 
   hover(at) {
-    if (this.span) setText(this.text, at === null ? between(this.span.since, this.span.until) : `${moment(at)} UTC`);
+    if (this.span) setText(this.text, at === null ? `${between(this.span.since, this.span.until)}${this.step ? ` · steps of ${span(this.step)}` : ""}` : `${moment(at)} UTC`);
   }
 }

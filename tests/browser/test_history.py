@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+import pandas as pd
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
@@ -130,23 +131,58 @@ def test_a_span_without_samples_says_so(open_page: OpenPage, server: Server, fre
     expect(chart(page, "load")).to_contain_text("No samples in this span")
 
 
-def test_exact_values_are_there_as_a_table_and_as_a_file(
-    open_page: OpenPage, server: Server, fresh: tuple[str, str]
-) -> None:
+def test_values_are_there_as_a_table_and_as_files(open_page: OpenPage, server: Server, fresh: tuple[str, str]) -> None:
     name, token = fresh
     send_past(server, token, hours=1)
     page = open_page(f"/hosts/{name}?range=1h")
     expect(chart(page, "zpools")).to_have_attribute("data-state", "ready")
-    page.get_by_text("Exact values").click()
-    table = page.get_by_role("region", name="Exact values of the charts")
+    page.get_by_text("Values as a table and as a file").click()
+    table = page.get_by_role("region", name="Values of the charts")
     expect(table).to_contain_text("rpool Capacity")
     expect(table).to_contain_text("4 GiB")
     with page.expect_download() as download:
-        page.get_by_role("button", name="Download CSV").click()
+        page.get_by_role("link", name="Download CSV").click()
     assert download.value.suggested_filename.startswith(f"{name}-20")
     lines = download.value.path().read_text().splitlines()
     assert lines[0].startswith("at,load1,")
     assert len(lines) > 50
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download Parquet").click()
+    frame = pd.read_parquet(download.value.path())
+    assert len(frame) > 50
+    assert set(frame["arc_bytes"].dropna()) == {4 * 2**30}
+
+
+def test_an_outage_is_shaded_and_its_moments_are_a_click_away(own_server: Server, open_page: OpenPage) -> None:
+    token = own_server.add_host("pve-01")
+    send(own_server, token)
+    page = open_page("/hosts/pve-01?range=1h", on=own_server)
+    marks = chart(page, "load").locator(".chart-mark")
+    expect(marks).to_have_count(1)
+    assert own_server.ask("POST", "/api/goodbye", token).status_code == 204
+    expect(marks).to_have_attribute("aria-label", re.compile("2 changes, the last: Offline"))
+    spans = page.evaluate(
+        """async () => {
+          const { Statuses } = await import(new URL("assets/chart-statuses.js", location.origin + "/"));
+          const statuses = new Statuses();
+          statuses.take({ first: "offline", changes: [{ at: 20, status: "ok" }, { at: 60, status: "offline" }] });
+          statuses.add([{ at: 80, status: "warning" }, { at: 90, status: "offline" }, { at: 60, status: "offline" }]);
+          const marks = statuses.marks(0, 100, 15).map(({ at, status, count }) => [at, status, count]);
+          return [statuses.offline(10, 100), marks];
+        }"""
+    )
+    assert spans == [[[10, 20], [60, 80], [90, 100]], [[20, "ok", 1], [60, "offline", 1], [90, "offline", 2]]]
+    page.wait_for_timeout(1100)  # the moment that the mark names is the next whole second
+    marks.click()
+    expect(page).to_have_url(re.compile(r"/hosts/pve-01\?range=1h&at=20\d\d-.*Z$"))
+    expect(page.locator(".host-title .pill")).to_have_text("Offline")
+
+
+def test_the_step_of_the_charts_is_told(open_page: OpenPage, server: Server, fresh: tuple[str, str]) -> None:
+    name, token = fresh
+    send_past(server, token)
+    page = open_page(f"/hosts/{name}?range=7d")
+    expect(page.locator("[data-role=range-text]")).to_have_text(re.compile(r"UTC · steps of \d+ min$"))
 
 
 def test_a_gap_stays_a_gap(open_page: OpenPage, fresh: tuple[str, str]) -> None:

@@ -21,6 +21,7 @@ from proxmon.recorder import Recorder
 from proxmon.rulebook.book import RuleBook
 from proxmon.series import METRICS, SeriesRequest
 from proxmon.status import evaluate
+from storage.parquet import write_parquet
 from tests.builders import NOW, a_snapshot
 from tests.proxmon.test_silences import SilenceMemory
 from tests.worlds import Memory
@@ -82,6 +83,7 @@ def a_monitor(*hosts: HostSnapshot, now: datetime = NOW) -> Any:
         recorder=Recorder(EventMemory(), RULES, lambda: now),
         events=events,
         step=step,
+        parquet=write_parquet,
     )
 
 
