@@ -133,6 +133,9 @@ class Settings:
     query_seconds: float = setting(
         30.0, "PROXMON_QUERY_SECONDS", "A query of an analyst is ended after this many seconds."
     )
+    heartbeat_url: str = setting(
+        "", "PROXMON_HEARTBEAT_URL", "Address that is requested every minute while the server is well; a secret."
+    )
     rules: RuleSettings = field(default_factory=RuleSettings)
     retention: RetentionSettings = field(default_factory=RetentionSettings)
 
@@ -140,6 +143,8 @@ class Settings:
         """Check what cannot be listened on or served."""
         if not 0 <= self.port <= LARGEST_PORT:
             raise SettingsError(f"Set --port or PROXMON_PORT to a number from 0 to {LARGEST_PORT}, not {self.port}.")
+        if self.heartbeat_url and not self.heartbeat_url.startswith(("http://", "https://")):
+            raise SettingsError("Set PROXMON_HEARTBEAT_URL to an address that begins with https:// or http://.")
         if self.tls_key and not self.tls_certificate:
             raise SettingsError("Set PROXMON_TLS_CERTIFICATE as well: a key alone serves no https.")
 

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from proxmon.alerts.channels import ChannelBook
 from proxmon.alerts.desk import AlertDesk
 from proxmon.alerts.dispatch import Dispatcher
+from proxmon.alerts.heartbeat import Heartbeat
 from proxmon.alerts.links import LinkSigner
 from proxmon.alerts.silences import SilenceBook
 from proxmon.board import Board, PastBoard
@@ -56,6 +57,7 @@ class Monitor:
     links: LinkSigner
     channels: ChannelBook
     dispatcher: Dispatcher
+    heartbeat: Heartbeat
     tokens: TokenRegistry
     sessions: Sessions
     ingest: Ingest

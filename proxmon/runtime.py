@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from proxmon.alerts.channels import ChannelBook, ChannelStore
 from proxmon.alerts.desk import AlertDesk, AlertStore
 from proxmon.alerts.dispatch import Dispatcher, TellingStore
+from proxmon.alerts.heartbeat import Heartbeat
 from proxmon.alerts.links import LinkSigner
 from proxmon.alerts.messages import Composer
 from proxmon.alerts.senders import AppriseSender
@@ -175,6 +176,7 @@ def make_monitor(store: Store, settings: Settings, clock: Callable[[], datetime]
         dispatcher=Dispatcher(
             store.channels, channels, alerts, silences, composer=composer, sender=sender, clock=clock
         ),
+        heartbeat=Heartbeat(settings.heartbeat_url, store.check, clock),
         tokens=TokenRegistry(store, clock),
         sessions=Sessions(store, clock, settings.session_days),
         ingest=Ingest(store, board, clock, settings.max_body_bytes),
@@ -237,6 +239,7 @@ async def keep_ticking(monitor: Monitor, seconds: float = TICK_SECONDS) -> None:
             monitor.board.tick()
             monitor.alerts.tick()
             monitor.dispatcher.tick()
+            monitor.heartbeat.tick()
             await monitor.sessions.expire()
         except Exception:  # the lights must go on ageing whatever one host's data does
             log.exception("A tick failed")

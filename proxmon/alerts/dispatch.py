@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -20,6 +19,7 @@ from proxmon.alerts.records import AlertRecord
 from proxmon.alerts.senders import SEND_SECONDS, Sender
 from proxmon.alerts.silences import SilenceBook
 from proxmon.alerts.tellings import Owed, Telling, delivered, review
+from proxmon.alerts.threads import Errand
 from proxmon.errors import DeliveryError, StoreUnavailableError
 
 log = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ class Dispatcher:
         self._reviewed_id = desk.newest_id if self._stored_id is None else self._stored_id
         self._posts: dict[int, Post] = {}
         self._working: asyncio.Task[None] | None = None
-        self._attempts: dict[int, threading.Event] = {}
+        self._errands: dict[int, Errand] = {}
 
     def tick(self) -> None:
         """Go on with what is due; call it once a second."""
@@ -208,35 +208,10 @@ class Dispatcher:
             self._desk.report(CAUSE, channel.name, f"The channel {channel.name} fails: {error}", CLEARS_WHEN)
 
     async def _send(self, channel: Channel, message: Message) -> None:
-        """Send from a thread that a server which ends does not wait for, as one that hangs may do so for ever."""
-        last = self._attempts.get(channel.id)
-        if last is not None and not last.is_set():
+        errand = self._errands.setdefault(channel.id, Errand(f"channel {channel.name}"))
+        if errand.is_running:
             raise DeliveryError("The last attempt still hangs.")
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[None] = loop.create_future()
-        self._attempts[channel.id] = ended = threading.Event()
-
-        def run() -> None:
-            error: BaseException | None = None
-            try:
-                self._sender.send(channel.url, message)
-            except BaseException as caught:
-                error = caught
-            ended.set()
-            with suppress(RuntimeError):  # the loop may be over
-                loop.call_soon_threadsafe(_finish, done, error)
-
-        threading.Thread(target=run, daemon=True, name=f"channel {channel.name}").start()
         try:
-            await asyncio.wait_for(done, PATIENCE_SECONDS)
+            await errand.run(lambda: self._sender.send(channel.url, message), PATIENCE_SECONDS)
         except TimeoutError as error:
             raise DeliveryError(f"The service did not answer within {PATIENCE_SECONDS:g} seconds.") from error
-
-
-def _finish(done: asyncio.Future[None], error: BaseException | None) -> None:
-    if done.done():
-        return
-    if error is None:
-        done.set_result(None)
-    else:
-        done.set_exception(error)

@@ -112,3 +112,11 @@ def test_an_address_is_written_only(server: Server, webhook: Webhook) -> None:
         assert not any(secret in text for secret in SECRETS)
     assert server.ask("DELETE", "/api/channels/written-only").status_code == 204
     assert server.ask("POST", "/api/channels/written-only/test").status_code == 404
+
+
+def test_the_heartbeat_beats_while_the_server_runs(tmp_path: Path, webhook: Webhook) -> None:
+    address = webhook.url.replace("json://alice:swordfish@", "http://")
+    running = Server(tmp_path / "data", environment={"PROXMON_HEARTBEAT_URL": address}).start()
+    assert webhook.wait(1)[0]["path"] == "/T0KEN-of-the-hook"
+    running.stop()
+    assert "T0KEN" not in running.log()
