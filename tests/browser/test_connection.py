@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import PHONE
 from tests.browser.hiding_proxy import hiding_proxy
-from tests.servers import Server
+from tests.servers import WAYS, Server
 
 OpenPage = Callable[..., Page]
 
@@ -80,3 +80,28 @@ def test_a_new_password_leads_open_pages_to_the_login(own_server: Server, open_p
     own_server.password, own_server.password_hash = "another one", ""
     own_server.start()
     expect(page).to_have_url(re.compile("/login"))
+
+
+def test_below_a_prefix_pages_links_and_the_install_line_stay_there(tmp_path: Path, open_page: OpenPage) -> None:
+    server = Server(tmp_path / "data", way=WAYS[1], arguments=("--prefix", "mon")).start()
+    page = open_page("/vms?q=web", on=server, logged_in=False)  # whose watch calls every other path a foreign request
+    assert server.url.endswith("/mon")
+    page.get_by_label("Password").fill(server.password)
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(f"{server.url}/vms?q=web")
+    for name in ("Overview", "Alerts", "Manage hosts"):
+        page.get_by_role("link", name=name, exact=True).first.click()
+        expect(page.get_by_text("Live", exact=True)).to_be_visible()
+    page.get_by_label("Name").fill("pve-01")
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-role=new-token]")).to_contain_text("/mon/agent/install.sh")
+    page.goto(f"{server.url}/hosts/pve-01")
+    expect(page.get_by_text("Live", exact=True)).to_be_visible()
+    addresses = page.evaluate(
+        "[...document.querySelectorAll('[href], [src], [action]')].map((e) => e.href || e.src || e.action)"
+    )
+    assert [one for one in addresses if not one.startswith(server.url)] == []
+    page.get_by_role("button", name="Sign out").first.click()
+    expect(page).to_have_url(f"{server.url}/login")
+    page.close()
+    server.stop()
