@@ -238,8 +238,9 @@ async def keep_ticking(monitor: Monitor, seconds: float = TICK_SECONDS) -> None:
             monitor.rules.tick()
             monitor.board.tick()
             monitor.alerts.tick()
-            monitor.dispatcher.tick()
-            monitor.heartbeat.tick()
+            if monitor.moment is None:  # a copy tells nobody
+                monitor.dispatcher.tick()
+                monitor.heartbeat.tick()
             await monitor.sessions.expire()
         except Exception:  # the lights must go on ageing whatever one host's data does
             log.exception("A tick failed")

@@ -66,13 +66,17 @@ class ChannelStore(Protocol):
 
 
 class ChannelBook:
-    """The channels. It belongs to the event loop's thread; ``name_service`` checks an address without using it."""
+    """The channels. It belongs to the event loop's thread; ``name_service`` checks an address without using it.
+
+    ``revision`` grows whenever one is added, changed or deleted.
+    """
 
     def __init__(
         self, store: ChannelStore, name_service: Callable[[str], str | None], clock: Callable[[], datetime]
     ) -> None:
         self._store, self._name_service, self._clock = store, name_service, clock
         self._channels = {one.name: one for one in store.list_channels()}
+        self.revision = 0
 
     def list_channels(self) -> list[Channel]:
         """List the channels by name."""
@@ -94,7 +98,7 @@ class ChannelBook:
         url, service = await self._read_address(wish)
         fresh = read_choices(Channel(0, name, url, service, self._clock()), wish)
         channel = await asyncio.to_thread(self._store.add_channel, fresh)
-        self._channels[name] = channel
+        self._put(channel)
         return channel
 
     async def change(self, name: str, wish: Mapping[str, Any]) -> Channel:
@@ -104,7 +108,7 @@ class ChannelBook:
             url, service = await self._read_address(wish)
             channel = replace(channel, url=url, service=service)
         await asyncio.to_thread(self._store.change_channel, channel)
-        self._channels[name] = channel
+        self._put(channel)
         return channel
 
     async def delete(self, name: str) -> Channel:
@@ -112,7 +116,12 @@ class ChannelBook:
         channel = self.get(name)
         await asyncio.to_thread(self._store.delete_channel, channel.id)
         del self._channels[name]
+        self.revision += 1
         return channel
+
+    def _put(self, channel: Channel) -> None:
+        self._channels[channel.name] = channel
+        self.revision += 1
 
     async def _read_address(self, wish: Mapping[str, Any]) -> tuple[str, str]:
         url = wish.get("url")

@@ -45,7 +45,8 @@ class AlertStore(Protocol):
 class AlertDesk:
     """All alerts, live. It belongs to the event loop's thread, and watches the board.
 
-    The desk of a copy shows the alerts that there were, and raises none.
+    The desk of a copy shows the alerts that there were, and raises none. ``revision`` grows whenever something happened
+    to an alert.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class AlertDesk:
         self._store, self._board, self._clock = store, board, clock
         self._records = fold(store.list_events(now - KEPT))
         self._engine = AlertEngine(self._judge, default_policies(board.rules), now, store.newest_id() + 1)
+        self.revision = 0
         self._unstored: list[AlertEvent] = []
         self._storing: asyncio.Task[None] | None = None
         self._ticked_at = now
@@ -212,6 +214,7 @@ class AlertDesk:
             return
         for event in new:
             self._records[event.alert_id] = follow(self._records.get(event.alert_id), event)
+        self.revision += 1
         self._unstored += new
         self._store_soon()
         self._board.bus.publish(Changes(is_alerts_changed=True))

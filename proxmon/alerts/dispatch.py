@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from proxmon.alerts.channels import Channel, ChannelBook, channel_answer
@@ -28,6 +28,8 @@ CAUSE = "channel"
 CLEARS_WHEN = "A message is accepted again: try the channel's test, and check its address and the way to it."
 # Apprise has its own limit; this one is for what does not keep to it, such as a name server that never answers.
 PATIENCE_SECONDS = SEND_SECONDS + 10.0
+# When nothing happened, an acknowledgement or a silence may still be over, or a maintenance window begin.
+REVIEW_EVERY = timedelta(seconds=10)
 
 
 class TellingStore(Protocol):
@@ -65,7 +67,10 @@ class Dispatcher:
         self._tellings = {one.key: one for one in store.list_tellings()}
         self._stored_id = store.reviewed_id()
         self._reviewed_id = desk.newest_id if self._stored_id is None else self._stored_id
+        self._revision, self._review_at = (-1, -1, -1), clock()
         self._posts: dict[int, Post] = {}
+        # What is owed is read and stored in one go; deliveries and the review do both.
+        self._lock = asyncio.Lock()
         self._working: asyncio.Task[None] | None = None
         self._errands: dict[int, Errand] = {}
 
@@ -109,8 +114,9 @@ class Dispatcher:
         try:
             await self._desk.stored()
             await self._review(self._clock())
+            owed = self._list_owed()
             for channel in self._book.list_channels():
-                self._start(channel, self._clock())
+                self._start(channel, owed.get(channel.id, []), self._clock())
         except StoreUnavailableError as error:
             log.warning("Alerts cannot be told: %s", error)
         except Exception:
@@ -120,10 +126,15 @@ class Dispatcher:
 
     async def _review(self, now: datetime) -> None:
         """Bring what is owed up to date and store it; nothing is sent that is not stored."""
-        reviewed_id = self._desk.newest_id
-        changed = [one for one in self._list_reviewed(now) if one != self._tellings.get(one.key)]
-        if changed or reviewed_id != self._stored_id:
-            await self._keep(changed, reviewed_id)
+        revision = (self._desk.revision, self._silences.revision, self._book.revision)
+        if revision == self._revision and now < self._review_at:
+            return
+        async with self._lock:
+            reviewed_id = self._desk.newest_id
+            changed = [one for one in self._list_reviewed(now) if one != self._tellings.get(one.key)]
+            if changed or reviewed_id != self._stored_id:
+                await self._keep(changed, reviewed_id)
+        self._revision, self._review_at = revision, now + REVIEW_EVERY
 
     def _list_reviewed(self, now: datetime) -> Iterator[Telling]:
         channels = self._book.list_channels()
@@ -159,9 +170,15 @@ class Dispatcher:
             else:
                 self._tellings[one.key] = one
 
-    def _start(self, channel: Channel, now: datetime) -> None:
+    def _list_owed(self) -> dict[int, list[Telling]]:
+        owed: dict[int, list[Telling]] = {}
+        for one in self._tellings.values():
+            if one.owed is not Owed.NOTHING:
+                owed.setdefault(one.channel_id, []).append(one)
+        return owed
+
+    def _start(self, channel: Channel, owed: Sequence[Telling], now: datetime) -> None:
         post = self._posts.setdefault(channel.id, Post())
-        owed = [one for one in self._tellings.values() if one.channel_id == channel.id and one.owed is not Owed.NOTHING]
         if not channel.is_quiet(now) and post.is_due(self._waits(owed), now):
             post.running = asyncio.get_running_loop().create_task(self._deliver(channel, post, owed))
 
@@ -174,7 +191,7 @@ class Dispatcher:
     async def _deliver(self, channel: Channel, post: Post, owed: Sequence[Telling]) -> None:
         try:
             items = list(self._items(owed))
-            await self._keep([replace(one, attempts=one.attempts + 1) for one in owed], self._reviewed_id)
+            await self._change(owed, lambda now, _: replace(now, attempts=now.attempts + 1))
             await self._send(channel, self._composer.compose(items, self._clock()))
         except DeliveryError as error:
             self._failed(channel, post, str(error))
@@ -196,10 +213,15 @@ class Dispatcher:
     async def _delivered(self, channel: Channel, post: Post, sent: Sequence[Telling]) -> None:
         post.succeed(self._clock())
         self._desk.settle(CAUSE, channel.name, "A message was accepted.")
-        known = [(one, self._tellings.get(one.key)) for one in sent]
         # A store in trouble costs a repetition, which is marked; the message itself is out.
         with suppress(StoreUnavailableError):
-            await self._keep([delivered(now, one.owed) for one, now in known if now is not None], self._reviewed_id)
+            await self._change(sent, lambda now, then: delivered(now, then.owed))
+
+    async def _change(self, tellings: Sequence[Telling], change: Callable[[Telling, Telling], Telling]) -> None:
+        """Change what is known by now of tellings as they were then."""
+        async with self._lock:
+            known = [(now, one) for one in tellings if (now := self._tellings.get(one.key)) is not None]
+            await self._keep([change(now, then) for now, then in known], self._reviewed_id)
 
     def _failed(self, channel: Channel, post: Post, error: str) -> None:
         post.fail(error, self._clock(), self._jitter)

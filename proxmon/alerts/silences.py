@@ -70,11 +70,15 @@ class SilenceStore(Protocol):
 
 
 class SilenceBook:
-    """The silences that are not over. It belongs to the event loop's thread."""
+    """The silences that are not over. It belongs to the event loop's thread.
+
+    ``revision`` grows whenever somebody adds or ends one.
+    """
 
     def __init__(self, store: SilenceStore, bus: Bus, clock: Callable[[], datetime]) -> None:
         self._store, self._bus, self._clock = store, bus, clock
         self._silences = {one.id: one for one in store.list_silences(clock())}
+        self.revision = 0
 
     def list_silences(self) -> list[Silence]:
         """List the silences that hold or will hold, the oldest first."""
@@ -89,6 +93,7 @@ class SilenceBook:
         """Add a silence as it was asked for. Raises SampleError where a field is wrong."""
         silence = await asyncio.to_thread(self._store.add_silence, read_silence(wish, by, self._clock()))
         self._silences[silence.id] = silence
+        self.revision += 1
         self._bus.publish(Changes(is_alerts_changed=True))
         return silence
 
@@ -99,6 +104,7 @@ class SilenceBook:
             raise NotFoundError("Choose one of the silences that GET /api/silences lists: this is none.")
         await asyncio.to_thread(self._store.end_silence, silence_id, now)
         self._silences[silence_id] = replace(known, ends_at=now)
+        self.revision += 1
         self._bus.publish(Changes(is_alerts_changed=True))
 
 
