@@ -17,6 +17,7 @@ from dashboards.host import HostPage
 from dashboards.live import Page, argument, read_moment
 from dashboards.overview import OverviewPage
 from dashboards.shell import NAME, page_template
+from dashboards.store import StorePage
 from proxmon.context import Monitor
 
 
@@ -65,6 +66,11 @@ def channels(monitor: Monitor) -> pn.Template:
     return page_template(ChannelsPage(monitor=monitor))
 
 
+def store(monitor: Monitor) -> pn.Template:
+    """Return what the store holds and the server costs."""
+    return page_template(StorePage(monitor=monitor))
+
+
 def _page(kind: type[Page], monitor: Monitor, notice: str = "", **params: str) -> pn.Template:
     at, problem = read_moment(monitor)
     return page_template(kind(monitor=monitor, at=at, **params), notice or problem)
@@ -78,6 +84,7 @@ PAGES: tuple[PageSpec, ...] = (
     PageSpec("/events", f"Events · {NAME}", events),
     PageSpec("/admin/channels", f"Channels · {NAME}", channels),
     PageSpec("/admin/hosts", f"Manage hosts · {NAME}", admin),
+    PageSpec("/admin/store", f"Store · {NAME}", store),
 )
 
 

@@ -93,6 +93,11 @@ class PageSocket(WSHandler):
         if self.monitor.sessions.is_open(str(self.current_user)):
             await super().on_message(fragment)
 
+    async def write_message(self, message: Any, binary: bool = False, locked: bool = True) -> None:
+        """Send a message, and count its bytes."""
+        self.monitor.costs.page_bytes += len(message)
+        await super().write_message(message, binary, locked)
+
     def on_close(self) -> None:
         """Let go of the session."""
         super().on_close()

@@ -16,6 +16,7 @@ from proxmon.alerts.silences import SilenceBook
 from proxmon.board import Board, PastBoard
 from proxmon.bus import Bus
 from proxmon.config import Settings
+from proxmon.costs import CostMeter
 from proxmon.events import Event, EventRequest, StepRequest
 from proxmon.hosts import HostRegistry
 from proxmon.ingest import Ingest
@@ -67,6 +68,7 @@ class Monitor:
     moment: datetime | None
     past: PastReader
     recorder: Recorder
+    costs: CostMeter
     events: Callable[[EventRequest], Awaitable[list[Event]]]
     step: Callable[[StepRequest], Awaitable[datetime | None]]
     # A pandas DataFrame: proxmon itself needs no pandas, which takes half a second to import.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import io
+import time
 import zlib
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -17,6 +18,7 @@ from typing import Protocol
 
 from proxmon.board import Board
 from proxmon.budget import Budget
+from proxmon.costs import Latency
 from proxmon.errors import NotFoundError, TokenError, TooLargeError, UnreadableError
 from proxmon.samples import Appended, Sample, read_message
 
@@ -50,6 +52,7 @@ class Ingest:
         self._store, self._board, self._clock, self._max_bytes = store, board, clock, max_body_bytes
         self.stored_count = self.duplicate_count = 0
         self.budget = Budget()
+        self.latency = Latency()
         self._arrivals = Arrivals()
 
     async def accept(self, host_id: int, body: bytes, encoding: str, check: Callable[[], None]) -> Receipt:
@@ -63,7 +66,7 @@ class Ingest:
             UnreadableError, TooLargeError, SampleError, TokenError: nothing of the message was stored.
             StoreUnavailableError: the store cannot take samples now.
         """
-        received_at = self._clock()
+        received_at, began_at = self._clock(), time.perf_counter()
         if len(body) > INLINE_BYTES or encoding:
             samples = await asyncio.to_thread(self._read, body, encoding, host_id, received_at)
         else:
@@ -74,6 +77,7 @@ class Ingest:
             appended = await self._arrivals.wait(self._store.append(samples, check))
         except NotFoundError as error:
             raise TokenError("Send a token of a host that exists: this host was deleted.") from error
+        self.latency.add(time.perf_counter() - began_at)
         new = [sample for sample, is_new in zip(samples, appended.is_new, strict=True) if is_new]
         self._board.accept(host_id, new, received_at)
         self.stored_count += appended.stored

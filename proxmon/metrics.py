@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 
 from proxmon.alerts.records import AlertCounts
 from proxmon.board import Board, JudgedHost
+from proxmon.costmetrics import CostCollector
 from proxmon.findings import Status, Verdict
 from proxmon.ingest import Ingest
 from proxmon.payload import FastPayload, HostSection, Pool, Tier
@@ -27,9 +28,10 @@ HOST_GAUGES = (
 )
 
 
-def metrics_text(board: Board, ingest: Ingest, alerts: AlertCounts) -> bytes:
+def metrics_text(board: Board, ingest: Ingest, alerts: AlertCounts, costs: CostCollector) -> bytes:
     """Return all metrics in Prometheus' text form."""
     registry = CollectorRegistry()
+    registry.register(costs)
     registry.register(FleetCollector(board, ingest, alerts))
     ProcessCollector(registry=registry)
     return generate_latest(registry)

@@ -23,6 +23,7 @@ from proxmon.bus import Bus
 from proxmon.config import Settings
 from proxmon.context import CheckedStore, Monitor
 from proxmon.control import private_key
+from proxmon.costs import CostMeter, CostStore
 from proxmon.events import Event, EventRequest, StepRequest
 from proxmon.fleet import Fleet, FleetSnapshot, HostSnapshot
 from proxmon.hosts import HostRegistry, HostStore
@@ -63,7 +64,7 @@ class ShownMoment(Protocol):
         ...
 
 
-class Store(HostStore, TokenStore, SessionStore, SampleStore, QueryStore, CheckedStore, Protocol):
+class Store(HostStore, TokenStore, SessionStore, SampleStore, QueryStore, CheckedStore, CostStore, Protocol):
     """What the monitor needs of the store; every method may block."""
 
     @property
@@ -185,6 +186,7 @@ def make_monitor(store: Store, settings: Settings, clock: Callable[[], datetime]
         moment=shown.at if shown else None,
         past=past,
         recorder=recorder,
+        costs=CostMeter(store),
         events=events,
         step=step,
         series=series,
@@ -237,6 +239,7 @@ async def keep_ticking(monitor: Monitor, seconds: float = TICK_SECONDS) -> None:
             monitor.recorder.tick(monitor.clock())
             monitor.rules.tick()
             monitor.board.tick()
+            monitor.costs.tick()
             monitor.alerts.tick()
             if monitor.moment is None:  # a copy tells nobody
                 monitor.dispatcher.tick()

@@ -4,33 +4,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import fields
 
 from duckdb import DuckDBPyConnection
 
-from proxmon.costs import FileSize
+from proxmon.config import RetentionSettings
+from proxmon.costs import FileSize, TableSize
 from storage.directory import DataDirectory
 from storage.moments import from_store
-from storage.retention import KEPT
+from storage.retention import KEPT, Kept
 
 BLOCK_BYTES = 256 * 1024  # DuckDB's default, which is what the store's file is made with
 
 
-@dataclass(frozen=True, slots=True)
-class TableSize:
-    """A table's rows, its bytes in the file after the last checkpoint, and the moment of its oldest row."""
-
-    name: str
-    rows: int
-    size_bytes: int
-    oldest_at: datetime | None
+_OTHERS = """
+SELECT table_name FROM duckdb_tables()
+WHERE schema_name = 'base' AND table_name NOT IN (SELECT unnest($kept::VARCHAR[]))
+AND table_name NOT IN ('schema_migrations', 'typed_progress', 'rollup_progress', 'kept_since') ORDER BY table_name
+"""
 
 
-def read_sizes(cursor: DuckDBPyConnection) -> list[TableSize]:
-    """List the size of each table that grows."""
+def read_sizes(cursor: DuckDBPyConnection, settings: RetentionSettings | None) -> list[TableSize]:
+    """List the size of each table that grows, with what its rows are kept for; without settings that is no end."""
+    others = cursor.execute(_OTHERS, {"kept": [kept.name for kept in KEPT]}).fetchall()
     return [
-        _size(cursor, kept.name, "started_at" if kept.name.endswith(("_1m", "_1h")) else "observed_at") for kept in KEPT
+        *(_kept_size(cursor, kept, settings) for kept in KEPT),
+        *(TableSize(name, _rows(cursor, name), _bytes(cursor, name)) for (name,) in others),
     ]
 
 
@@ -43,11 +42,33 @@ def read_file_size(cursor: DuckDBPyConnection, directory: DataDirectory) -> File
     return FileSize(block_bytes * total, block_bytes * free, directory.wal_bytes(), directory.journal_bytes())
 
 
-def _size(cursor: DuckDBPyConnection, name: str, moment: str) -> TableSize:
-    row = cursor.execute("SELECT count(*), min(" + moment + ") FROM base." + name).fetchone()
-    blocks = cursor.execute(
-        "SELECT count(DISTINCT block_id) FROM pragma_storage_info('base." + name + "') WHERE block_id >= 0"
-    ).fetchone()
+def _kept_size(cursor: DuckDBPyConnection, kept: Kept, settings: RetentionSettings | None) -> TableSize:
+    moment = "started_at" if kept.name.endswith(("_1m", "_1h")) else "observed_at"
+    row = cursor.execute("SELECT min(" + moment + ") FROM base." + kept.name).fetchone()
     assert row is not None
-    assert blocks is not None
-    return TableSize(name, row[0], blocks[0] * BLOCK_BYTES, row[1] and from_store(row[1]))
+    return TableSize(
+        kept.name,
+        _rows(cursor, kept.name),
+        _bytes(cursor, kept.name),
+        row[0] and from_store(row[0]),
+        setting=setting_name(kept.setting),
+        days=getattr(settings, kept.setting) or None if settings else None,
+    )
+
+
+def setting_name(field_name: str) -> str:
+    """Return the name of a retention setting, such as ``PROXMON_KEEP_ROWS_DAYS``."""
+    return next(one.metadata["env"] for one in fields(RetentionSettings) if one.name == field_name)
+
+
+def _rows(cursor: DuckDBPyConnection, name: str) -> int:
+    row = cursor.execute("SELECT count(*) FROM base." + name).fetchone()
+    assert row is not None
+    return row[0]
+
+
+def _bytes(cursor: DuckDBPyConnection, name: str) -> int:
+    query = "SELECT count(DISTINCT block_id) FROM pragma_storage_info('base." + name + "') WHERE block_id >= 0"
+    row = cursor.execute(query).fetchone()
+    assert row is not None
+    return row[0] * BLOCK_BYTES

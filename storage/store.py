@@ -16,7 +16,7 @@ from weakref import WeakSet
 from duckdb import DuckDBPyConnection
 
 from proxmon.config import RetentionSettings
-from proxmon.costs import Compaction
+from proxmon.costs import Compaction, StoreReport
 from proxmon.credentials import ApiToken, HostSecret, TokenSecret
 from proxmon.errors import ConflictError, StoreUnavailableError
 from proxmon.events import Event, EventRequest, StepRequest
@@ -39,7 +39,6 @@ from storage.reader import FOREVER, Moment, read_received_since
 from storage.registry import delete_rows, insert_event, insert_host, mark_deleted
 from storage.series import read_series
 from storage.silences import SilenceTable
-from storage.sizes import TableSize, read_sizes
 from storage.snapshots import read_snapshot
 from storage.upkeep import Upkeep
 from storage.writer import Writer
@@ -266,10 +265,9 @@ class Store:
         """
         return self._writer.compactor.compact()
 
-    def sizes(self) -> list[TableSize]:
-        """List how much each table holds; it takes up to a second in a large store."""
-        with self._database.reader() as cursor:
-            return read_sizes(cursor)
+    def report(self) -> StoreReport:
+        """Return what the store holds; it takes up to a second in a large one. Raises StoreUnavailableError."""
+        return self._writer.report()
 
     def check(self) -> None:
         """Raise StoreUnavailableError when samples cannot be stored now."""

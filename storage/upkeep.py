@@ -31,6 +31,16 @@ class Upkeep:
         self._retire_at = self._next_at
 
     @property
+    def settings(self) -> RetentionSettings | None:
+        """Return what is kept for how long; None keeps everything."""
+        return self._settings
+
+    @property
+    def seconds_to_retention(self) -> float | None:
+        """Return in how many seconds the next deletion begins; None where nothing is ever deleted."""
+        return max(0.0, self._retire_at - time.monotonic()) if self._settings else None
+
+    @property
     def compact_above_percent(self) -> float:
         """Return of which free share on the file is made anew; 0 is never."""
         return self._settings.compact_percent if self._settings else 0.0

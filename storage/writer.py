@@ -14,6 +14,7 @@ from typing import TypeVar
 import duckdb
 from duckdb import DuckDBPyConnection
 
+from proxmon.costs import StoreReport
 from proxmon.errors import ProxmonError, SampleError, StoreUnavailableError
 from proxmon.events import Event
 from proxmon.samples import Appended, Sample
@@ -25,6 +26,7 @@ from storage.filler import Filler, unavailable
 from storage.inbox import Append, Inbox, Task
 from storage.intake import Key, Prepared, admit, find_stored, prepare
 from storage.ledger import Ledger
+from storage.sizes import read_file_size, read_sizes
 from storage.upkeep import Upkeep
 
 log = logging.getLogger(__name__)
@@ -80,6 +82,20 @@ class Writer:
         item = Task(work, lambda _: None, has_transactions=True)
         self._inbox.put(item)
         item.future.result()
+
+    def report(self) -> StoreReport:
+        """Return what the store holds; it takes up to a second in a large one."""
+        with self._database.reader() as cursor:
+            tables = tuple(read_sizes(cursor, self._upkeep.settings))
+            file = read_file_size(cursor, self._directory)
+        return StoreReport(
+            tables=tables,
+            file=file,
+            pending_samples=len(self._filler.pending_keys),
+            seconds_to_retention=self._upkeep.seconds_to_retention,
+            is_compacting=self.compactor.is_running,
+            last_compaction=self.compactor.last,
+        )
 
     def back_up(self) -> Path:
         """Copy the store beside itself; returns where."""

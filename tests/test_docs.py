@@ -11,6 +11,8 @@ import pytest
 from proxmon.board import Board
 from proxmon.bus import Bus
 from proxmon.config import RuleSettings, list_settings
+from proxmon.costmetrics import CostCollector
+from proxmon.costs import FileSize, Latency, ServerCost, StoreReport, TableSize, Usage
 from proxmon.fleet import Fleet
 from proxmon.handlers.routes import HANDLERS
 from proxmon.ingest import Ingest, SampleStore
@@ -58,6 +60,11 @@ def test_the_changelog_has_a_place_for_what_is_new() -> None:
 def test_every_metric_is_explained() -> None:
     board = Board(Fleet([a_snapshot()]), RuleSettings(), Bus(), lambda: NOW)
     store = cast("SampleStore", None)
-    for metric in FleetCollector(board, Ingest(store, board, lambda: NOW, 1), {}).collect():
+    fleet = FleetCollector(board, Ingest(store, board, lambda: NOW, 1), {})
+    table = TableSize("host_samples", 1, 1, days=14)
+    report = StoreReport((table,), FileSize(1, 1, 1, 1), 0, None, is_compacting=False, last_compaction=None)
+    usage = Usage(0, 1, 1, 1)
+    costs = CostCollector(report, ServerCost(60, 1, 0.1, 1, 1, usage), Latency())
+    for metric in [*fleet.collect(), *costs.collect()]:
         name = f"{metric.name}_total" if metric.type == "counter" else metric.name
         assert f"`{name}`" in DOCS["metrics.md"]

@@ -8,6 +8,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Any, Protocol
 from urllib.parse import quote
 
@@ -21,6 +22,7 @@ from proxmon.parts import load_part
 from proxmon.runtime import Store, make_monitor, utc_now
 
 TIMEOUT_SECONDS = 15
+COMPACTION_SECONDS = 4 * 3600.0  # of hundreds of gigabytes on a slow disk
 SEND_PATIENCE_SECONDS = PATIENCE_SECONDS + 5.0
 ERRORS: dict[int, type[ProxmonError]] = {404: NotFoundError, 409: ConflictError, 422: SampleError}
 
@@ -44,6 +46,10 @@ class Administration(Protocol):
 
     def delete_host(self, name: str, *, keep_history: bool) -> None:
         """Delete a host."""
+
+    def compact(self) -> Row:
+        """Give the room of deleted rows back to the disk; returns sizes and seconds."""
+        ...
 
     def list_tokens(self) -> list[Row]:
         """List the API tokens."""
@@ -116,6 +122,10 @@ class ServerAdministration:
         """Delete a host."""
         self._ask("DELETE", f"/api/hosts/{quote(name, safe='')}?keep_history={str(keep_history).lower()}")
 
+    def compact(self) -> Row:
+        """Give the room of deleted rows back to the disk; returns sizes and seconds."""
+        return self._ask("POST", "/api/compact", seconds=COMPACTION_SECONDS)
+
     def list_tokens(self) -> list[Row]:
         """List the API tokens."""
         return self._ask("GET", "/api/tokens")["tokens"]
@@ -187,6 +197,11 @@ class StoreAdministration:
         """Delete a host."""
         with self._open() as monitor:
             asyncio.run(monitor.hosts.delete(name, keep_history=keep_history))
+
+    def compact(self) -> Row:
+        """Give the room of deleted rows back to the disk; returns sizes and seconds."""
+        with self._open() as monitor:
+            return asdict(asyncio.run(monitor.costs.compact()))
 
     def list_tokens(self) -> list[Row]:
         """List the API tokens."""

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
+from proxmon.costmetrics import CostCollector
+from proxmon.costs import StoreReport
+from proxmon.errors import StoreUnavailableError
 from proxmon.handlers.base import ApiHandler
 from proxmon.metrics import CONTENT_TYPE, metrics_text
 from proxmon.tokens import Role
@@ -19,6 +23,13 @@ class MetricsHandler(ApiHandler):
     async def get(self) -> None:
         """Answer all metrics."""
         counts = self.monitor.alerts.counts()
-        text = await asyncio.to_thread(metrics_text, self.monitor.board, self.monitor.ingest, counts)
+        board, ingest = self.monitor.board, self.monitor.ingest
+        costs = CostCollector(await self._report(), self.monitor.costs.server(), ingest.latency)
+        text = await asyncio.to_thread(metrics_text, board, ingest, counts, costs)
         self.set_header("Content-Type", CONTENT_TYPE)
         self.finish(text)
+
+    async def _report(self) -> StoreReport | None:
+        with suppress(StoreUnavailableError):
+            return await self.monitor.costs.report()
+        return None

@@ -210,6 +210,11 @@ OPERATIONS: tuple[Operation, ...] = (
         refusals=(400, 422, 429, 503),
     ),
     Operation(
+        *("compact", "post", "/api/compact", Access.ADMIN, "Give the room of deleted rows back to the disk."),
+        answer=ref("Compaction"),
+        refusals=(409, 503),
+    ),
+    Operation(
         *("listTokens", "get", "/api/tokens", Access.ADMIN, "Names and roles of the API's tokens."),
         answer=ref("Tokens"),
     ),

@@ -10,6 +10,7 @@ from proxmon.alerts.model import EventKind as AlertEventKind
 from proxmon.alerts.model import Severity
 from proxmon.events import EventKind
 from proxmon.findings import Status, Verdict
+from proxmon.fleet import Resolution
 from proxmon.payload import PAYLOAD_TYPES, Tier
 from proxmon.samples import MAX_INTERVAL_SECONDS, MAX_SAMPLES
 from proxmon.tokens import Role
@@ -106,6 +107,7 @@ def _answers() -> dict[str, Schema]:
         "Health": record(status=one_of("ok")) | {"properties": {"status": one_of("ok"), "rules": STRING}},
         "Issued": record(name=STRING, token=STRING),
         "Token": record(name=STRING, role=one_of(*Role), created_at=MOMENT),
+        "Compaction": record(before_bytes=INTEGER, after_bytes=INTEGER, seconds=NUMBER),
         "Tokens": record(tokens=list_of(ref("Token"))),
         "Host": record(
             host=STRING,
@@ -115,6 +117,8 @@ def _answers() -> dict[str, Schema]:
             unknown=INTEGER,
             created_at=MOMENT,
             last_seen_at=null_or(MOMENT),
+            resolution=one_of(*Resolution),
+            kept_at=null_or(MOMENT),
             agent_version=null_or(STRING),
             findings=list_of(ref("Finding")),
             samples={

@@ -53,6 +53,7 @@ HOST_PATH = "/api/hosts/pve-routes"
 TABLE: dict[str, tuple[Use, ...]] = {
     "/healthz$": (Use(Access.EVERYBODY, "/healthz"),),
     "/metrics$": (Use(Access.READER, "/metrics"),),
+    "/api/compact$": (Use(Access.ADMIN, "/api/compact", "POST"),),
     "/api/ingest$": (Use(Access.HOST, "/api/ingest", "POST", a_message(samples=[])),),
     "/api/goodbye$": (Use(Access.HOST, "/api/goodbye", "POST", b""),),
     "/api/hosts$": (
@@ -112,6 +113,7 @@ TABLE: dict[str, tuple[Use, ...]] = {
     "/events/static/(.*)$": (Use(Access.EVERYBODY, "/events/static/js/bokeh.min.js"),),
     "/vms/static/(.*)$": (Use(Access.EVERYBODY, "/vms/static/js/bokeh.min.js"),),
     "/admin/channels/static/(.*)$": (Use(Access.EVERYBODY, "/admin/channels/static/js/bokeh.min.js"),),
+    "/admin/store/static/(.*)$": (Use(Access.EVERYBODY, "/admin/store/static/js/bokeh.min.js"),),
     "/admin/hosts/static/(.*)$": (Use(Access.EVERYBODY, "/admin/hosts/static/js/bokeh.min.js"),),
     "/favicon.ico$": (Use(Access.EVERYBODY, "/favicon.ico"),),
     # Panel would import the module that the path names; ours stands before it and knows none.
@@ -129,6 +131,7 @@ for name, example in (
     ("/events", "/events"),
     ("/admin/channels", "/admin/channels"),
     ("/admin/hosts", "/admin/hosts"),
+    ("/admin/store", "/admin/store"),
 ):
     TABLE |= {
         f"{name}/?$": (Use(Access.SESSION, example),),

@@ -25,7 +25,7 @@ from tests.builders import (
 from tests.servers import Server
 
 OpenPage = Callable[..., Page]
-PATHS = ("/", "/vms", "/events", "/admin/channels", "/admin/hosts")
+PATHS = ("/", "/vms", "/events", "/admin/channels", "/admin/hosts", "/admin/store")
 
 
 def send(server: Server, token: str, **changes: Any) -> None:

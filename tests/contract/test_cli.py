@@ -91,6 +91,12 @@ def test_tokens_are_added_listed_and_revoked(data: Path) -> None:
     assert name not in proxmon("tokens", "list", data=data).stdout
 
 
+def test_the_store_is_compacted(data: Path) -> None:
+    done = json.loads(proxmon("compact", "--json", data=data).stdout)
+    assert set(done) == {"before_bytes", "after_bytes", "seconds"}
+    assert "MiB" in proxmon("compact", data=data).stdout
+
+
 def test_a_host_added_beside_the_server_can_send_at_once(server: Server) -> None:
     name = f"cli-{uuid.uuid4().hex[:8]}"
     token = proxmon("hosts", "add", name, data=server.data).stdout.strip()

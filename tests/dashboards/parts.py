@@ -15,6 +15,7 @@ from proxmon.alerts.silences import SilenceBook
 from proxmon.board import Board, JudgedHost, PastBoard
 from proxmon.bus import Bus
 from proxmon.config import RuleSettings, Settings
+from proxmon.costs import Compaction, CostMeter, FileSize, Latency, StoreReport, TableSize
 from proxmon.events import Event, EventRequest, StepRequest
 from proxmon.fleet import Fleet, FleetSnapshot, HostSnapshot
 from proxmon.recorder import Recorder
@@ -38,6 +39,31 @@ def a_judged(snapshot: HostSnapshot | None = None, now: datetime = NOW) -> Judge
 def a_newest(snapshot: HostSnapshot | None = None, now: datetime = NOW) -> Newest:
     """Return a host at a moment."""
     return Newest(a_judged(snapshot, now), RULES, now)
+
+
+REPORT = StoreReport(
+    tables=(
+        TableSize("host_samples", 1000, 2**20, NOW - timedelta(days=4), "PROXMON_KEEP_ROWS_DAYS", 14),
+        TableSize("events", 3, 2**18),
+    ),
+    file=FileSize(2**30, 2**28, 2**22, 2**21),
+    pending_samples=7,
+    seconds_to_retention=600,
+    is_compacting=False,
+    last_compaction=None,
+)
+
+
+class StoreMemory:
+    """A store that was measured."""
+
+    def report(self) -> StoreReport:
+        """Return what it holds."""
+        return REPORT
+
+    def compact(self) -> Compaction:
+        """Halve it."""
+        return Compaction(2**30, 2**29, 12.0)
 
 
 class EventMemory:
@@ -79,6 +105,8 @@ def a_monitor(*hosts: HostSnapshot, now: datetime = NOW) -> Any:
         moment=None,
         past=past,
         hosts=None,
+        costs=CostMeter(StoreMemory()),
+        ingest=SimpleNamespace(latency=Latency()),
         series=series,
         recorder=Recorder(EventMemory(), RULES, lambda: now),
         events=events,

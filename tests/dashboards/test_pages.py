@@ -231,6 +231,7 @@ def test_the_pages_have_the_contract_s_paths() -> None:
         "/events",
         "/admin/channels",
         "/admin/hosts",
+        "/admin/store",
     ]
 
 

@@ -77,7 +77,7 @@ def store_bytes(samples: Sequence[Sample]) -> tuple[float, float]:
         store.close()
         size = (Path(folder) / "fleet.duckdb").stat().st_size
         store = Store.open(Path(folder))
-        typed = sum(one.size_bytes for one in store.sizes() if one.name in TYPED)
+        typed = sum(one.size_bytes for one in store.report().tables if one.name in TYPED)
         store.close()
     return size / len(samples), typed / len(samples)
 
