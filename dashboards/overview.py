@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar
 
@@ -10,6 +11,13 @@ from dashboards.components import Message, Part
 from dashboards.live import Page, argument
 from proxmon.board import Board, PastBoard
 from proxmon.bus import Changes
+from proxmon.errors import ProxmonError
+from proxmon.sparklines import Sparklines
+
+log = logging.getLogger(__name__)
+
+# As many cards as are in sight of the largest screen at once.
+MOST_ASKED = 300
 
 
 class OverviewPage(Page):
@@ -20,6 +28,8 @@ class OverviewPage(Page):
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         self._shown: dict[int, Card] = {}
+        live, read = self.monitor.sparklines, self.monitor.read_sparklines
+        self._sparklines = live if self.at is None else Sparklines(read)
 
     @property
     def title(self) -> str:
@@ -48,6 +58,17 @@ class OverviewPage(Page):
             message = self._compare(board, changes.host_ids)
         if message or changes is None:
             yield {"to": "cards", **message}
+
+    async def receive(self, message: Message) -> None:
+        """Answer the cards that are in sight with the sparklines of their hosts."""
+        asked: list[Any] = message.get("sparklines") or []
+        now, lines = self.now, self._sparklines
+        try:
+            await lines.refresh(now)
+        except ProxmonError as error:  # cards can be read without them
+            log.warning("The sparklines could not be read: %s", error)
+        found = {host_id: lines.find(host_id, now) for host_id in asked[:MOST_ASKED] if isinstance(host_id, int)}
+        self._answer({"to": "cards", "sparklines": [[host_id, *one] for host_id, one in found.items() if one]})
 
     def _cards(self, board: Board | PastBoard) -> Iterator[tuple[int, Card]]:
         cards, now = self._made(board), self.now

@@ -25,6 +25,7 @@ from proxmon.recorder import Recorder
 from proxmon.ruledesk import RuleDesk
 from proxmon.series import SeriesRequest
 from proxmon.sessions import Sessions
+from proxmon.sparklines import ReadSteps, Sparklines
 from proxmon.tokens import TokenRegistry
 
 
@@ -73,5 +74,8 @@ class Monitor:
     step: Callable[[StepRequest], Awaitable[datetime | None]]
     # A pandas DataFrame: proxmon itself needs no pandas, which takes half a second to import.
     series: Callable[[SeriesRequest], Awaitable[Any]]
+    sparklines: Sparklines
+    # Those of a past moment, for a page that shows it.
+    read_sparklines: ReadSteps
     # The bytes of a Parquet file with a DataFrame's columns; it may block.
     parquet: Callable[[Any], bytes]

@@ -35,6 +35,7 @@ from proxmon.ruledesk import RuleDesk
 from proxmon.samples import Sample
 from proxmon.series import SeriesRequest
 from proxmon.sessions import Sessions, SessionStore
+from proxmon.sparklines import SparklineRequest, Sparklines, SparklineSteps
 from proxmon.tokens import TokenRegistry, TokenStore
 
 log = logging.getLogger(__name__)
@@ -120,6 +121,10 @@ class Store(HostStore, TokenStore, SessionStore, SampleStore, QueryStore, Checke
         """Return a series as a DataFrame."""
         ...
 
+    def sparklines(self, request: SparklineRequest) -> Sequence[SparklineSteps]:
+        """Return load and memory of all hosts in half hours."""
+        ...
+
     def parquet(self, frame: Any) -> bytes:
         """Return a DataFrame's columns as the bytes of a Parquet file."""
         ...
@@ -154,6 +159,9 @@ def make_monitor(store: Store, settings: Settings, clock: Callable[[], datetime]
 
     async def step(request: StepRequest) -> datetime | None:
         return await asyncio.to_thread(store.find_step, request)
+
+    async def read_sparklines(request: SparklineRequest) -> Sequence[SparklineSteps]:
+        return await asyncio.to_thread(store.sparklines, request)
 
     async def series(request: SeriesRequest) -> Any:
         return await asyncio.to_thread(store.series, request)
@@ -190,6 +198,8 @@ def make_monitor(store: Store, settings: Settings, clock: Callable[[], datetime]
         events=events,
         step=step,
         series=series,
+        sparklines=Sparklines(read_sparklines),
+        read_sparklines=read_sparklines,
         parquet=store.parquet,
     )
 

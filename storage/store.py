@@ -24,6 +24,7 @@ from proxmon.fleet import FleetSnapshot, Host
 from proxmon.payload import Tier
 from proxmon.samples import Appended, Sample
 from proxmon.series import SeriesRequest
+from proxmon.sparklines import SparklineRequest, SparklineSteps
 from storage.alerts import AlertTable
 from storage.backup import restore_backup
 from storage.channels import ChannelTable
@@ -40,6 +41,7 @@ from storage.registry import delete_rows, insert_event, insert_host, mark_delete
 from storage.series import read_series
 from storage.silences import SilenceTable
 from storage.snapshots import read_snapshot
+from storage.sparklines import read_sparklines
 from storage.upkeep import Upkeep
 from storage.writer import Writer
 
@@ -216,6 +218,11 @@ class Store:
         span = self._writer.ledger.spans.get((request.host_id, Tier.FAST))
         with self._database.reader() as cursor:
             return read_series(cursor, request, span)
+
+    def sparklines(self, request: SparklineRequest) -> list[SparklineSteps]:
+        """List load and memory of all hosts in half hours, from the rollups."""
+        with self._database.reader() as cursor:
+            return read_sparklines(cursor, request)
 
     def parquet(self, frame: Any) -> bytes:
         """Return the columns of a DataFrame as the bytes of a Parquet file."""

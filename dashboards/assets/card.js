@@ -21,6 +21,7 @@ const TEMPLATE = markup(`
     </header>
     <div class="why" data-ref="why"><p><span data-ref="whyText"></span><time data-ref="whySince"></time><span data-ref="whyAfter"></span><span class="why-since" data-ref="sinceWords"> for <time data-ref="since"></time></span></p><b data-ref="more"></b></div>
     <div class="meters">${meter("cpu", "CPU")}${meter("memory", "Memory")}${meter("capacity", "Zpool")}</div>
+    <div class="sparks" data-ref="sparks"></div>
     <dl class="card-facts">
       <div><dt>Load</dt><dd data-ref="load"></dd></div>
       <div><dt>Zpools</dt><dd data-ref="zpools"></dd></div>

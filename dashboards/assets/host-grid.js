@@ -1,19 +1,21 @@
 // The overview: a keyed grid of cards, the worst first, filtered by text and by status.
 import { makeCard, showCard } from "./card.js";
 import { address, byName, el, fold, isPast, rememberInAddress, setText } from "./dom.js";
+import { Sparklines } from "./sparklines.js";
 import { shape, WORDS, WORST_FIRST } from "./status.js";
 import { count, whole } from "./words.js";
 
 const CHIPS = ["all", ...WORST_FIRST];
 
-export function mount(root, state) {
-  const grid = new Grid(root, state);
+export function mount(root, state, send) {
+  const grid = new Grid(root, state, send);
   return (message) => grid.receive(message);
 }
 
 class Grid {
-  constructor(root, state) {
+  constructor(root, state, send) {
     this.entries = new Map();
+    this.sparklines = new Sparklines(send);
     this.query = state.query ?? "";
     this.status = WORST_FIRST.includes(state.status) ? state.status : "all";
     this.isLoading = state.loading;
@@ -51,10 +53,12 @@ class Grid {
   }
 
   receive(message) {
+    if (message.sparklines) return this.sparklines.receive(message.sparklines);
     this.isLoading = false;
     for (const id of message.remove ?? []) {
       this.entries.get(id)?.root.remove();
       this.entries.delete(id);
+      this.sparklines.forget(id);
     }
     this.put(message.put ?? []);
     this.arrange();
@@ -67,6 +71,7 @@ class Grid {
       const before = entry.card.status;
       showCard(entry, { ...entry.card, ...fields });
       this.entries.set(fields.id, entry);
+      if (!known) this.sparklines.watch(fields.id, entry.refs.sparks);
       if (known && before !== entry.card.status) this.say(entry.card);
     }
   }

@@ -21,6 +21,7 @@ from proxmon.fleet import Fleet, FleetSnapshot, HostSnapshot
 from proxmon.recorder import Recorder
 from proxmon.rulebook.book import RuleBook
 from proxmon.series import METRICS, SeriesRequest
+from proxmon.sparklines import SparklineRequest, Sparklines, SparklineSteps, step_of
 from proxmon.status import evaluate
 from storage.parquet import write_parquet
 from tests.builders import NOW, a_snapshot
@@ -94,6 +95,9 @@ def a_monitor(*hosts: HostSnapshot, now: datetime = NOW) -> Any:
     async def step(request: StepRequest) -> datetime | None:
         return None
 
+    async def read_sparklines(request: SparklineRequest) -> list[SparklineSteps]:
+        return [SparklineSteps(1, [step_of(request.until)], [0.5], [25.0])]
+
     desk = AlertDesk(Memory(), board, lambda: now)
     return SimpleNamespace(
         settings=Settings(),
@@ -111,6 +115,8 @@ def a_monitor(*hosts: HostSnapshot, now: datetime = NOW) -> Any:
         recorder=Recorder(EventMemory(), RULES, lambda: now),
         events=events,
         step=step,
+        sparklines=Sparklines(read_sparklines),
+        read_sparklines=read_sparklines,
         parquet=write_parquet,
     )
 

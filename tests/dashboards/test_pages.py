@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -59,6 +59,17 @@ def test_a_sample_that_changes_nothing_to_see_sends_nothing() -> None:
     page = OverviewPage(monitor=monitor)
     page.context()
     assert sent(page, accept(monitor, 2)) == []
+
+
+@pytest.mark.parametrize("at", [None, NOW - timedelta(days=9)])
+def test_the_cards_in_sight_are_given_their_sparklines(at: datetime | None) -> None:
+    page = OverviewPage(monitor=a_monitor(*HOSTS), at=at)
+    heard: list[dict[str, Any]] = []
+    page._send = heard.extend  # type: ignore[method-assign]
+    asyncio.run(page.receive({"to": "cards", "sparklines": [1, 2, "x"]}))
+    ((host_id, load, memory),) = heard[0]["sparklines"]
+    assert (host_id, load[-1], memory[-1]) == (1, 0.5, 25)
+    assert load[:-1] == [None] * 47
 
 
 def test_a_deleted_host_leaves_the_overview() -> None:
