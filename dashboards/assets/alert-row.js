@@ -51,7 +51,7 @@ function times(row) {
   const moment = el("time");
   if (row.state === "closed") {
     showTime(moment, row.closed);
-    return [moment, el("span", { class: "muted", text: ` after ${span(row.closed - row.began)}` })];
+    return [moment, el("span", { class: "muted", text: ` · lasted ${span(row.closed - row.began)}` })];
   }
   showTime(moment, row.began, "span");
   return ["for ", moment];

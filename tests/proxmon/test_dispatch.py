@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from proxmon.alerts import dispatch
 from proxmon.alerts.channels import Channel, ChannelBook
 from proxmon.alerts.dispatch import Dispatcher
 from proxmon.alerts.messages import REPETITION, Composer, Message
@@ -92,12 +93,15 @@ class Services:
         self.got: list[tuple[str, Message]] = []
         self.refusing: set[str] = set()
         self.lost: set[str] = set()
-        self.hang = threading.Event()
+        self.hanging: set[str] = set()
+        self.released = threading.Event()
 
     def name_service(self, url: str) -> str | None:
         return "Test" if url.startswith("test://") else None
 
     def send(self, url: str, message: Message) -> None:
+        if url in self.hanging:
+            self.released.wait(60)
         if url in self.refusing:
             raise DeliveryError("Refused.")
         self.got.append((url, message))
@@ -259,6 +263,27 @@ async def test_a_service_that_refuses_is_tried_again_ever_more_rarely_and_the_me
     for _ in range(200):
         await world.hear(BROKEN)
     assert REPETITION in world.services.got[0][1].body
+
+
+def test_a_service_that_hangs_holds_up_neither_the_others_nor_the_server_s_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dispatch, "PATIENCE_SECONDS", 0.05)
+
+    async def live() -> Desk:
+        world = Desk()
+        await world.add()
+        await world.add("second")
+        world.services.hanging = {"test://mail"}
+        await world.hear(BROKEN, times=30)
+        return world
+
+    world = asyncio.run(live())
+    assert world.titles("second")[0] == "[critical] pve-01: rpool is DEGRADED"
+    answer = world.dispatcher.answer(world.book.get("mail"))
+    assert (answer["error"], answer["waiting"]) == ("The last attempt still hangs.", 1)
+    threads = [one for one in threading.enumerate() if one.name == "channel mail"]
+    assert [one.daemon for one in threads] == [True]  # one, and nobody waits for it
+    world.services.released.set()
+    threads[0].join()
 
 
 @story
