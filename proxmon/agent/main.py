@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import threading
 import time
 
 from . import selfreport
@@ -47,19 +46,30 @@ def main(argv: list[str] | None = None) -> int:
 
 def run_until_stopped(settings: Settings, machine: Machine) -> int:
     """Run until SIGTERM or SIGINT."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: stop.set())
+    told = catch_signals()
     agent = Agent(settings, machine, VERSION)
     log.info("proxmon agent %s sends to %s every %g s", VERSION, settings.server, settings.interval)
     started_at = time.monotonic()
     agent.start()
-    stop.wait()
+    os.read(told, 1)
     agent.stop()
     if settings.self_report:
         print(selfreport.describe(agent.own_cost(), time.monotonic() - started_at))
     log.info("stopped")
     return 0
+
+
+def catch_signals() -> int:
+    """Return a file descriptor that can be read once SIGTERM or SIGINT came.
+
+    A handler that set an event would hang on the event's own lock when the other signal came in the midst of it.
+    """
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: None)
+    return reader
 
 
 def check_server(settings: Settings) -> int:

@@ -12,6 +12,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +29,8 @@ from proxmon.parts import load_part
 
 DEMO_HOSTS = 8
 DEMO_DAYS = 30.0
+# Less than the server waits for what runs beside it.
+AGENT_SECONDS = 3.5
 
 
 def add_commands(commands: Commands) -> None:
@@ -126,4 +129,7 @@ async def watch_this_machine(monitor: Monitor, url: str) -> None:
         # It says goodbye to the server, which therefore waits for it.
         if process.returncode is None:
             process.terminate()
-            await process.wait()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(process.wait(), AGENT_SECONDS)
+        if process.returncode is None:
+            process.kill()

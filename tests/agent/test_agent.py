@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import sys
+import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -106,6 +107,29 @@ def test_it_runs_until_it_is_told_to_stop_and_says_goodbye(started: Any, server:
     assert process.stop() == 0
     assert len(server.goodbyes) == 1
     assert TOKEN not in process.log.read_text()
+
+
+BUSY = """
+import os, threading
+from proxmon.agent.main import catch_signals
+told = catch_signals()
+def work():
+    while True: sum(range(200))
+for _ in range(3): threading.Thread(target=work, daemon=True).start()
+print("ready", flush=True)
+os.read(told, 1)
+"""
+
+
+@pytest.mark.parametrize("pause", range(0, 60, 3))
+def test_signals_that_come_together_do_not_hold_it_up(pause: int) -> None:
+    with subprocess.Popen([PYTHON, "-c", BUSY], cwd=ROOT, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)  # Ctrl-C in a terminal, and then the end of the program that started it
+        time.sleep(pause * 1e-4)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(15) == 0
 
 
 def test_its_own_cost_is_part_of_the_fast_sample(started: Any, server: ScriptedServer) -> None:
