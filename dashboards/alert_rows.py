@@ -36,6 +36,7 @@ def alert_row(record: AlertRecord, host: str | None, now: datetime, silence: Sil
         "is_linked": host is not None,
         "state": record.state(now),
         "severity": record.severity.value,
+        "worst": record.worst.value,
         "label": rule_label(newest.rule),
         "rule": newest.rule,
         "subject": newest.subject,

@@ -2,6 +2,7 @@
 import { canNotify, isNotifying, wishNotifications } from "./alert-count.js";
 import { askAcknowledge, askSilence } from "./alert-dialogs.js";
 import { drawAlert, fillAlert } from "./alert-row.js";
+import { AlertStrip } from "./alert-strip.js";
 import { address, el, fold, isPast, rememberInAddress, setText } from "./dom.js";
 import { searchField } from "./host-grid.js";
 import { SilenceList } from "./silences.js";
@@ -29,6 +30,7 @@ class AlertList {
     this.severity = SEVERITIES.includes(severity) ? severity : "all";
     this.rules = rules;
     this.build(root);
+    this.strip = new AlertStrip(root, (row) => this.reveal(row));
     this.silences = new SilenceList(root, silences, send, () => askSilence({ rules }, send));
     this.put(rows);
     this.arrange();
@@ -129,7 +131,19 @@ class AlertList {
     this.more.hidden = shown.length <= this.limit;
     for (const [state, chip] of this.tabs) showChip(chip, found.filter((row) => row.state === state).length, state === this.state);
     for (const [one, chip] of this.chips) showChip(chip, inState.filter((row) => row.severity === one).length, one === this.severity);
+    this.strip.show(found.filter((row) => this.severity === "all" || row.severity === this.severity));
     this.describe(shown.length);
+  }
+
+  // Opens an alert in the list, in whichever state it is.
+  reveal(row) {
+    this.choose({ state: row.state });
+    this.limit = this.rows.size;
+    this.arrange();
+    const { root, details } = this.drawn.get(row.key);
+    details.open = true;
+    root.scrollIntoView({ block: "nearest" });
+    details.querySelector("summary").focus();
   }
 
   draw(row) {

@@ -89,6 +89,21 @@ def test_an_alert_is_acknowledged_and_a_host_is_silenced(own_server: Server, ope
     expect(page.locator("[data-role=alert-count]")).to_contain_text("No alerts")
 
 
+def test_the_timeline_shows_an_alert_as_a_bar_that_leads_to_it(own_server: Server, open_page: OpenPage) -> None:
+    token = own_server.add_host("pve-01")
+    page = open_page("/alerts?state=closed", on=own_server)
+    expect(page.get_by_text("No alert in this time.")).to_be_visible()
+    break_pool(own_server, token)
+    bar = page.locator(".strip-bar")
+    expect(bar).to_have_count(1)
+    expect(bar).to_have_accessible_name(re.compile("^pve-01: rpool is DEGRADED, from "))
+    bar.focus()
+    page.keyboard.press("Enter")
+    expect(page).not_to_have_url(re.compile("state=closed"))
+    alert = page.locator("[data-role=alert][data-host='pve-01']")
+    expect(alert.locator(".moments li")).to_have_count(1)
+
+
 def test_a_channel_is_added_and_tested_and_its_address_is_nowhere_in_the_page(
     own_server: Server, open_page: OpenPage
 ) -> None:
