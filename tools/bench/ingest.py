@@ -14,12 +14,13 @@ from urllib.parse import urlsplit
 from tools.bench.baselines import a_handler, an_influxdb
 from tools.bench.messages import lines, messages
 from tools.bench.pages import a_server
-from tools.bench.processes import cpu_seconds
+from tools.bench.processes import cpu_seconds, written_bytes
 from tools.bench.table import Row, note, row
 
 CLIENTS = 16
 SECONDS = 4.0
 REPETITIONS = 5
+LATER_SECONDS = 2.0  # our tables follow the journal within a second; a rival that does all at once only rests
 Bodies = Callable[[int, datetime, int], Iterator[bytes]]
 
 
@@ -35,13 +36,17 @@ class Rival:
     rates: list[float] = field(default_factory=list)
     latencies: list[float] = field(default_factory=list)
     cpu_ms: list[float] = field(default_factory=list)
+    written: list[float] = field(default_factory=list)
 
 
 def drive(rival: Rival, samples: int) -> None:
-    """Send for some seconds from several clients; note samples a second, latencies and the CPU of a sample in ms."""
+    """Send for some seconds from several clients; note samples a second, latencies, and CPU and bytes of a sample.
+
+    Those two are taken once the server has also done what it left for later.
+    """
     start, deadline = datetime.now(UTC), time.perf_counter() + SECONDS
     target = urlsplit(rival.url)
-    before = cpu_seconds(rival.pid)
+    before, written = cpu_seconds(rival.pid), written_bytes(rival.pid)
 
     def client(number: int) -> list[float]:
         connection, latencies = http.client.HTTPConnection(target.netloc), []
@@ -59,9 +64,13 @@ def drive(rival: Rival, samples: int) -> None:
 
     with ThreadPoolExecutor(CLIENTS) as pool:
         latencies = [one for found in pool.map(client, range(CLIENTS)) for one in found]
+    taken = time.perf_counter() - deadline + SECONDS
+    time.sleep(LATER_SECONDS)
+    sent = len(latencies) * samples
     rival.latencies += latencies
-    rival.rates.append(len(latencies) * samples / SECONDS)
-    rival.cpu_ms.append((cpu_seconds(rival.pid) - before) * 1000 / (len(latencies) * samples))
+    rival.rates.append(sent / taken)
+    rival.cpu_ms.append((cpu_seconds(rival.pid) - before) * 1000 / sent)
+    rival.written.append((written_bytes(rival.pid) - written) / sent)
 
 
 def measure_ingest() -> list[Row]:
@@ -103,6 +112,7 @@ def own_rows(ours: Rival, samples: int) -> list[Row]:
         row(f"… acknowledged after, {samples} a message", ours.latencies, "ms"),
         row(f"… acknowledged after, 99 of 100, {samples} a message", [worst], "ms"),
         row(f"… CPU of a sample, {samples} a message", ours.cpu_ms, "ms"),
+        row(f"… bytes written for a sample, {samples} a message", ours.written, "B"),
     ]
 
 
@@ -114,4 +124,6 @@ def ratio_rows(ours: Rival, rival: Rival, samples: int) -> list[Row]:
     return [
         row(f"… rate against {rival.name}, {samples} a message", shares, "ratio", *goal, up=True),
         row(f"… {rival.name} itself, {samples} a message", rival.rates, "1/s"),
+        row(f"… its CPU of a sample, {samples} a message", rival.cpu_ms, "ms"),
+        row(f"… its bytes written for a sample, {samples} a message", rival.written, "B"),
     ]
