@@ -17,7 +17,7 @@ from tornado.web import StaticFileHandler
 from dashboards import assets_directory
 from dashboards.auth import SessionAuth, list_login_routes
 from dashboards.downloads import list_download_routes
-from dashboards.headers import PAGE_POLICY, SafeHeaders
+from dashboards.headers import HEADERS, PAGE_POLICY, SafeHeaders
 from dashboards.links import list_link_routes
 from dashboards.pages import PAGES, page_function
 from proxmon.config import Settings
@@ -25,6 +25,7 @@ from proxmon.context import Monitor
 from proxmon.errors import SettingsError
 from proxmon.handlers.bodies import MAX_BYTES, BoundedBodies
 from proxmon.handlers.crosssite import explain_foreign, is_own_origin
+from proxmon.handlers.lane import IngestLane
 from proxmon.handlers.routes import list_routes
 
 log = logging.getLogger(__name__)
@@ -129,7 +130,7 @@ def make_server(monitor: Monitor, cookie_secret: str, **server_options: Any) -> 
     except OSError as error:
         raise listen_error(settings, error) from error
     _add_routes(server, monitor)
-    server._http.request_callback = _bounded(server, settings)
+    server._http.request_callback = _bounded(server, monitor)
     return server
 
 
@@ -188,9 +189,11 @@ def _get_server(monitor: Monitor, cookie_secret: str, **server_options: Any) -> 
     )
 
 
-def _bounded(server: Server, settings: Settings) -> BoundedBodies:
+def _bounded(server: Server, monitor: Monitor) -> BoundedBodies:
+    settings = monitor.settings
     ingest = f"{settings.root}/api/ingest"
-    return BoundedBodies(server._tornado, lambda path: settings.max_body_bytes if path == ingest else MAX_BYTES)
+    lane = IngestLane(server._tornado, monitor, ingest, HEADERS)
+    return BoundedBodies(lane, lambda path: settings.max_body_bytes if path == ingest else MAX_BYTES)
 
 
 def _add_routes(server: Server, monitor: Monitor) -> None:

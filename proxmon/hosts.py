@@ -92,9 +92,13 @@ class HostRegistry:
             self._tell(Event(host_id, deleted_at, EventKind.DELETED, host=name))
         self._board.remove(host_id)
 
+    def find_authenticated(self, token: str) -> int | None:
+        """Return the id of the host that a token belongs to, if it was authenticated before."""
+        return self._vault.find_verified(token)
+
     async def authenticate(self, token: str) -> int:
         """Return the id of the host that the token belongs to. Raises TokenError."""
-        known = self._vault.find_verified(token)
+        known = self.find_authenticated(token)
         if known is not None:
             return known
         if not self._vault.is_candidate(token):

@@ -1,7 +1,8 @@
 """The typed form of a sample's payload, as an agent sends it.
 
 Every key but those that name a thing may be missing or null, and is then unknown. Unknown keys are ignored here and
-kept in the stored sample. A value of the wrong type is an error that names the key.
+kept in the stored sample. A value of the wrong type is an error that names the key. Nothing here can refer to itself,
+so the garbage collector need not look at it (``gc=False``).
 """
 
 from __future__ import annotations
@@ -32,14 +33,14 @@ class Tier(StrEnum):
     SLOW = "slow"
 
 
-class Section(Struct, frozen=True, kw_only=True):
+class Section(Struct, frozen=True, kw_only=True, gc=False):
     """One part of a payload; ``error`` says why it could not be collected, ``incomplete`` what is missing in it."""
 
     error: str | None = None
     incomplete: str | None = None
 
 
-class HostSection(Section, frozen=True, kw_only=True):
+class HostSection(Section, frozen=True, kw_only=True, gc=False):
     """Load and memory of the host (``/proc``)."""
 
     load1: float | None = None
@@ -53,7 +54,7 @@ class HostSection(Section, frozen=True, kw_only=True):
     cpu_count: Count | None = None
 
 
-class Vdev(Struct, frozen=True, kw_only=True):
+class Vdev(Struct, frozen=True, kw_only=True, gc=False):
     """A row of the tree that ``zpool status`` prints below the pool's own row."""
 
     name: str
@@ -67,7 +68,7 @@ class Vdev(Struct, frozen=True, kw_only=True):
     children: Few[Vdev] | None = None
 
 
-class Scan(Struct, frozen=True, kw_only=True):
+class Scan(Struct, frozen=True, kw_only=True, gc=False):
     """The last scrub or resilver of a pool; ``state`` is scanning, paused, finished or canceled."""
 
     function: str | None = None
@@ -78,7 +79,7 @@ class Scan(Struct, frozen=True, kw_only=True):
     end_at: str | None = None
 
 
-class Pool(Struct, frozen=True, kw_only=True):
+class Pool(Struct, frozen=True, kw_only=True, gc=False):
     """A zpool; ``health`` in the source's own spelling."""
 
     name: str
@@ -99,13 +100,13 @@ class Pool(Struct, frozen=True, kw_only=True):
     vdevs: Few[Vdev] | None = None
 
 
-class PoolsSection(Section, frozen=True, kw_only=True):
+class PoolsSection(Section, frozen=True, kw_only=True, gc=False):
     """All zpools of the host."""
 
     pools: Few[Pool] | None = None
 
 
-class Storage(Struct, frozen=True, kw_only=True):
+class Storage(Struct, frozen=True, kw_only=True, gc=False):
     """A Proxmox storage."""
 
     name: str
@@ -115,13 +116,13 @@ class Storage(Struct, frozen=True, kw_only=True):
     active: bool | None = None
 
 
-class StoragesSection(Section, frozen=True, kw_only=True):
+class StoragesSection(Section, frozen=True, kw_only=True, gc=False):
     """All Proxmox storages of the host."""
 
     storages: Few[Storage] | None = None
 
 
-class GuestRuntime(Struct, frozen=True, kw_only=True):
+class GuestRuntime(Struct, frozen=True, kw_only=True, gc=False):
     """What a guest does now; ``status`` is the wire's name for the run state."""
 
     vmid: Count
@@ -138,13 +139,13 @@ class GuestRuntime(Struct, frozen=True, kw_only=True):
     onboot: bool | None = None
 
 
-class GuestsSection(Section, frozen=True, kw_only=True):
+class GuestsSection(Section, frozen=True, kw_only=True, gc=False):
     """All guests of the host, running or not."""
 
     vms: Many[GuestRuntime] | None = None
 
 
-class FastPayload(Struct, frozen=True, kw_only=True):
+class FastPayload(Struct, frozen=True, kw_only=True, gc=False):
     """What a fast sample says."""
 
     host: HostSection | None = None
@@ -154,7 +155,7 @@ class FastPayload(Struct, frozen=True, kw_only=True):
     agent: Section | None = None
 
 
-class Dataset(Struct, frozen=True, kw_only=True):
+class Dataset(Struct, frozen=True, kw_only=True, gc=False):
     """A ZFS dataset or zvol with what is known of its snapshots."""
 
     name: str
@@ -168,14 +169,14 @@ class Dataset(Struct, frozen=True, kw_only=True):
     refquota_bytes: Amount | None = None
 
 
-class DatasetsSection(Section, frozen=True, kw_only=True):
+class DatasetsSection(Section, frozen=True, kw_only=True, gc=False):
     """All datasets; those of ``unknown_pools`` could not be listed and say nothing about being gone."""
 
     datasets: VeryMany[Dataset] | None = None
     unknown_pools: Few[str] | None = None
 
 
-class GuestDetail(Struct, frozen=True, kw_only=True):
+class GuestDetail(Struct, frozen=True, kw_only=True, gc=False):
     """A guest's addresses; a missing ``ips`` is unknown, an empty one is none."""
 
     vmid: Count
@@ -185,13 +186,13 @@ class GuestDetail(Struct, frozen=True, kw_only=True):
     macs: Few[str] | None = None
 
 
-class GuestDetailsSection(Section, frozen=True, kw_only=True):
+class GuestDetailsSection(Section, frozen=True, kw_only=True, gc=False):
     """The addresses of all guests."""
 
     vms: Many[GuestDetail] | None = None
 
 
-class GuestBackup(Struct, frozen=True, kw_only=True):
+class GuestBackup(Struct, frozen=True, kw_only=True, gc=False):
     """When a guest was last saved; ``failed_unix`` when the last run failed."""
 
     vmid: Count
@@ -200,13 +201,13 @@ class GuestBackup(Struct, frozen=True, kw_only=True):
     failed_unix: Unix | None = None
 
 
-class BackupsSection(Section, frozen=True, kw_only=True):
+class BackupsSection(Section, frozen=True, kw_only=True, gc=False):
     """The newest backup of each guest that has one."""
 
     guests: Many[GuestBackup] | None = None
 
 
-class MediumPayload(Struct, frozen=True, kw_only=True):
+class MediumPayload(Struct, frozen=True, kw_only=True, gc=False):
     """What a medium sample says."""
 
     zfs_datasets: DatasetsSection | None = None
@@ -214,14 +215,14 @@ class MediumPayload(Struct, frozen=True, kw_only=True):
     backups: BackupsSection | None = None
 
 
-class Certificate(Struct, frozen=True, kw_only=True):
+class Certificate(Struct, frozen=True, kw_only=True, gc=False):
     """A certificate of the host's own pages and API."""
 
     path: str | None = None
     ends_at: str | None = None
 
 
-class SystemSection(Section, frozen=True, kw_only=True):
+class SystemSection(Section, frozen=True, kw_only=True, gc=False):
     """Versions and pending work of the host."""
 
     pve_version: str | None = None
@@ -235,7 +236,7 @@ class SystemSection(Section, frozen=True, kw_only=True):
     certificates: Few[Certificate] | None = None
 
 
-class Disk(Struct, frozen=True, kw_only=True):
+class Disk(Struct, frozen=True, kw_only=True, gc=False):
     """A physical disk with what its sensor and SMART say, as far as somebody may ask it."""
 
     name: str
@@ -252,13 +253,13 @@ class Disk(Struct, frozen=True, kw_only=True):
     standby: bool | None = None
 
 
-class DisksSection(Section, frozen=True, kw_only=True):
+class DisksSection(Section, frozen=True, kw_only=True, gc=False):
     """All physical disks of the host."""
 
     disks: Few[Disk] | None = None
 
 
-class SlowPayload(Struct, frozen=True, kw_only=True):
+class SlowPayload(Struct, frozen=True, kw_only=True, gc=False):
     """What a slow sample says."""
 
     system_info: SystemSection | None = None

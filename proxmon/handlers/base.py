@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import logging
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -59,6 +60,28 @@ def http_status(error: BaseException) -> int:
     return error.status_code if isinstance(error, HTTPError) else 500
 
 
+def error_headers(error: BaseException | None, status: int) -> dict[str, str]:
+    """Return the headers that belong to an error's answer."""
+    headers = {"WWW-Authenticate": 'Bearer realm="proxmon"'} if status == 401 else {}
+    if isinstance(error, StoreUnavailableError):
+        headers["Retry-After"] = str(math.ceil(getattr(error, "retry_after_seconds", RETRY_SECONDS)))
+    return headers
+
+
+def error_sentence(error: BaseException | None, status: int) -> str:
+    """Return what an error's answer says; what went wrong inside is told to nobody."""
+    if isinstance(error, ProxmonError):
+        return str(error)
+    reason = http.client.responses.get(status, "Error")
+    return SENTENCES.get(status, f"Correct the request: {reason.lower()}.")
+
+
+def bearer_token(headers: Mapping[str, str]) -> str | None:
+    """Return the token of the ``Authorization`` header, or None."""
+    scheme, _, token = headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" and token.strip() else None
+
+
 def session_of(handler: RequestHandler, monitor: Monitor) -> str | None:
     """Return the key of the open session whose cookie came with a request, or None."""
     cookie = handler.get_signed_cookie(USER_COOKIE, max_age_days=monitor.settings.session_days)
@@ -89,8 +112,7 @@ class ApiHandler(RequestHandler):
 
     def bearer_token(self) -> str | None:
         """Return the token of the ``Authorization`` header, or None."""
-        scheme, _, token = self.request.headers.get("Authorization", "").partition(" ")
-        return token.strip() if scheme.lower() == "bearer" and token.strip() else None
+        return bearer_token(self.request.headers)
 
     async def authorize(self, role: Role) -> None:
         """Let the request pass with an API token of that role, or with the login cookie.
@@ -111,13 +133,11 @@ class ApiHandler(RequestHandler):
         """Answer an error with one sentence that says what to do."""
         error = kwargs["exc_info"][1] if "exc_info" in kwargs else None
         status = http_status(error) if error else status_code
-        if status == 401:
-            self.set_header("WWW-Authenticate", 'Bearer realm="proxmon"')
         if status == 405:
             self.set_header("Allow", ", ".join(self._list_methods()))
-        if isinstance(error, StoreUnavailableError):
-            self.set_header("Retry-After", str(math.ceil(getattr(error, "retry_after_seconds", RETRY_SECONDS))))
-        self.answer({"error": self._sentence(error, status)}, status)
+        for name, value in error_headers(error, status).items():
+            self.set_header(name, value)
+        self.answer({"error": error_sentence(error, status)}, status)
 
     def log_exception(self, typ: Any, value: BaseException | None, tb: Any) -> None:
         """Log what is our fault with its trace; what is the sender's is an answer, not an event."""
@@ -129,12 +149,6 @@ class ApiHandler(RequestHandler):
     def _list_methods(self) -> list[str]:
         names = (name.lower() for name in self.SUPPORTED_METHODS)
         return [name.upper() for name in names if getattr(type(self), name) is not getattr(RequestHandler, name)]
-
-    def _sentence(self, error: BaseException | None, status: int) -> str:
-        if isinstance(error, ProxmonError):
-            return str(error)
-        reason = http.client.responses.get(status, "Error")
-        return SENTENCES.get(status, f"Correct the request: {reason.lower()}.")
 
     def _check_role(self, held: Role, needed: Role) -> None:
         if needed is Role.ADMIN and held is not Role.ADMIN:

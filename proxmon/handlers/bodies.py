@@ -16,10 +16,44 @@ from tornado.httputil import (
     ResponseStartLine,
 )
 
+from proxmon.budget import Budget
+from proxmon.errors import OverloadedError
+
 # A form, a name, an acknowledgement or a statement in SQL; only agents send more.
 MAX_BYTES = 256 * 1024
 # What is too large is read to its end and thrown away, since a sender that is cut off does not see why; up to here.
 MAX_DISCARDED_BYTES = 256 * 1024 * 1024
+
+
+class Body:
+    """A body as it comes in, refused when all bodies together become too large."""
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget, self._content = budget, bytearray()
+        self._refusal: OverloadedError | None = None
+
+    def add(self, chunk: bytes) -> None:
+        """Keep a part, unless one was refused."""
+        if self._refusal is not None:
+            return
+        try:
+            self._budget.take(len(chunk))
+        except OverloadedError as error:
+            self.let_go()
+            self._refusal = error
+        else:
+            self._content += chunk
+
+    def read(self) -> bytes:
+        """Return the whole body; raises OverloadedError when it was refused."""
+        if self._refusal is not None:
+            raise self._refusal
+        return bytes(self._content)
+
+    def let_go(self) -> None:
+        """Forget what was kept, also more than once."""
+        self._budget.give_back(len(self._content))
+        self._content = bytearray()
 
 
 class BoundedBodies(HTTPServerConnectionDelegate):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import msgspec
 from tornado.web import stream_request_body
 
-from proxmon.errors import OverloadedError, ReadOnlyError, TokenError, UnreadableError
+from proxmon.errors import ReadOnlyError, TokenError, UnreadableError
 from proxmon.handlers.base import ApiHandler
+from proxmon.handlers.bodies import Body
 
 MAX_REASON_CHARACTERS = 64
 
@@ -15,12 +16,12 @@ MAX_REASON_CHARACTERS = 64
 class AgentHandler(ApiHandler):
     """Authenticates the host before its body is kept; its size is bounded before that (bodies.py)."""
 
-    _kept_bytes = 0
+    _body: Body | None = None
 
     async def prepare(self) -> None:
         """Find the host that the token belongs to; a refusal is answered after the body was read."""
-        self._body = bytearray()
-        self._refusal: TokenError | OverloadedError | ReadOnlyError | None = None
+        self._body = Body(self.monitor.ingest.budget)
+        self._refusal: TokenError | ReadOnlyError | None = None
         self.host_id, self._token = 0, self.bearer_token() or ""
         try:
             if self.monitor.moment is not None:
@@ -32,17 +33,9 @@ class AgentHandler(ApiHandler):
             self._refusal = error
 
     def data_received(self, chunk: bytes) -> None:
-        """Keep a part of the body unless it is refused, as it is when all bodies together become too large."""
-        if self._refusal is not None:
-            return
-        try:
-            self.monitor.ingest.budget.take(len(chunk))
-        except OverloadedError as error:
-            self._refusal = error
-            self._let_go()
-        else:
-            self._kept_bytes += len(chunk)
-            self._body += chunk
+        """Keep a part of the body unless it is refused."""
+        if self._body is not None and self._refusal is None:
+            self._body.add(chunk)
 
     def on_finish(self) -> None:
         """Let go of the body, which was answered."""
@@ -54,15 +47,15 @@ class AgentHandler(ApiHandler):
         self._let_go()
 
     def _let_go(self) -> None:
-        self.monitor.ingest.budget.give_back(self._kept_bytes)
-        self._kept_bytes = 0
-        self._body = bytearray()
+        if self._body is not None:
+            self._body.let_go()
 
     def read_body(self) -> bytes:
         """Return the whole body; raises the refusal if there is one."""
         if self._refusal is not None:
             raise self._refusal
-        return bytes(self._body)
+        assert self._body is not None  # `prepare` made it
+        return self._body.read()
 
     def check_token(self) -> None:
         """Raise TokenError when the token was replaced while the request was on its way."""
