@@ -21,6 +21,17 @@ from dashboards.timeline import Timeline
 from proxmon.board import JudgedHost
 from proxmon.bus import Changes
 
+JUMPS = (
+    ("metrics", "Load and memory"),
+    ("findings", "Findings"),
+    ("events", "Events"),
+    ("zpools", "Zpools"),
+    ("storages", "Storages"),
+    ("system", "System and agent"),
+    ("guests", "Guests"),
+    ("snapshots", "Datasets"),
+)
+
 
 class HostPage(Page):
     """One host in sections; a change sends the sections and the table rows that differ."""
@@ -62,6 +73,7 @@ class HostPage(Page):
         self._datasets, self._guests = Rows(datasets), Rows(guests)
         return {
             "html": html,
+            "jumps": JUMPS,
             "sections": Part("sections", "live-sections.js", {"moments": self._moments(judged)}),
             "charts": Part("charts", "charts.js", self._chart_state()),
             **self._timeline.part(),

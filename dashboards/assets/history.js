@@ -9,6 +9,8 @@ export class History {
   constructor(answer, names, points) {
     Object.assign(this, { points, since: answer.since, until: answer.until, at: [], heardAt: answer.until });
     this.resolution = answer.resolution ?? usualStep(answer.at);
+    // A host that sent less often then than it does now had no gaps for that.
+    this.usual = Math.max(this.resolution, usualStep(answer.at));
     this.lines = answer.lines.map(({ metric, subject, ...columns }) => ({ metric, subject, name: names[subject] ?? subject, ...emptied(columns) }));
     answer.at.forEach((at, row) => this.push(at, (line, part) => answer.lines[line][part][row]));
   }
@@ -26,7 +28,7 @@ export class History {
   }
 
   push(at, read) {
-    if (this.at.length && at - this.at.at(-1) > GAP_STEPS * this.resolution) this.add(this.at.at(-1) + this.resolution, () => null);
+    if (this.at.length && at - this.at.at(-1) > GAP_STEPS * this.usual) this.add(this.at.at(-1) + this.resolution, () => null);
     this.add(at, read);
   }
 

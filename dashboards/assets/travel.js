@@ -28,6 +28,9 @@ export function mount(root, _, send) {
     if (step === "live") isPast() && show(null);
     else if (step) leap(step);
   });
+  const banner = document.querySelector(".past");
+  // What sticks below the banner has to know its height, which grows with its words.
+  if (banner) new ResizeObserver(() => document.documentElement.style.setProperty("--past-height", `${banner.offsetHeight}px`)).observe(banner);
   return (answer) => land(form, answer);
 }
 

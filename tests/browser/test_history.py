@@ -196,10 +196,11 @@ def test_a_gap_stays_a_gap(open_page: OpenPage, fresh: tuple[str, str]) -> None:
           const lines = [{ metric: "m", subject: "", mean: [1, 2, 3, 4] }];
           const history = new History({ since: -900, until: 900, resolution: 60, at: [0, 60, 600, 660], lines }, {});
           history.append(1200, [5]);
-          return [history.at, history.lines[0].mean];
+          const slow = new History({ since: 0, until: 5400, resolution: 60, at: [0, 1800, 3600, 5400], lines }, {});
+          return [history.at, history.lines[0].mean, slow.lines[0].mean];
         }"""
     )
-    assert columns == [[0, 60, 120, 600, 660, 720, 1200], [1, 2, None, 3, 4, None, 5]]
+    assert columns == [[0, 60, 120, 600, 660, 720, 1200], [1, 2, None, 3, 4, None, 5], [1, 2, 3, 4]]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import PHONE
+from tests.browser.conftest import DESKTOP, PHONE
 from tests.builders import (
     a_fast_payload,
     a_guest,
@@ -25,6 +25,7 @@ from tests.builders import (
 from tests.servers import Server
 
 OpenPage = Callable[..., Page]
+NAMELESS = ("/admin/channels", "/admin/store")  # they do not name hosts
 PATHS = ("/", "/vms", "/events", "/admin/channels", "/admin/hosts", "/admin/store")
 
 
@@ -237,7 +238,9 @@ def test_no_page_is_wider_than_a_phone_whatever_things_are_called(
     page = open_page(path, viewport=PHONE, color_scheme=scheme)
     for address in (path, f"/hosts/{name}"):
         page.goto(server.url + address)
-        expect(page.get_by_role("main")).to_contain_text(name)
+        expect(page.locator("html")).to_have_attribute("data-ready", "yes")
+        if address not in NAMELESS:
+            expect(page.get_by_role("main")).to_contain_text(name)
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], address
     server.ask("DELETE", f"/api/hosts/{name}")
 
@@ -294,3 +297,29 @@ def test_an_empty_fleet_says_what_to_do_next(own_server: Server, open_page: Open
     page = open_page("/", on=own_server)
     page.get_by_role("main").get_by_role("link", name=re.compile("Add|host", re.IGNORECASE)).first.click()
     expect(page).to_have_url(f"{own_server.url}/admin/hosts")
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_a_long_page_has_links_to_its_sections(
+    open_page: OpenPage, server: Server, fresh: tuple[str, str], viewport: dict[str, int]
+) -> None:
+    name, token = fresh
+    guests = [a_guest(vmid=vmid) for vmid in range(100, 160)]
+    send_all(server, token, guests)
+    page = open_page(f"/hosts/{name}", viewport=viewport)
+    jumps = page.get_by_role("navigation", name="Sections of this page")
+    guests_link = jumps.get_by_role("link", name="Guests")
+    guests_link.click()
+    expect(guests_link).to_have_attribute("aria-current", "true")
+    expect(page.locator("#h-guests")).to_be_in_viewport()
+    expect(guests_link).to_be_in_viewport()
+    bar, heading = jumps.bounding_box(), page.locator("#h-guests").bounding_box()
+    assert bar is not None
+    assert heading is not None
+    assert heading["y"] >= bar["y"] + bar["height"]
+    sections = page.locator(".host-grid > section").evaluate_all("all => all.map((one) => one.id)")
+    assert sorted(sections) == sorted(link.removeprefix("#") for link in list_addresses(jumps))
+
+
+def list_addresses(within: Locator) -> list[str]:
+    return [link.get_attribute("href") or "" for link in within.get_by_role("link").all()]
