@@ -69,7 +69,7 @@ def _offline(event: Event) -> Words:
 
 
 def _finding(event: Event) -> Words:
-    verdict = event.became or "gone"
+    verdict = event.became or ("over" if event.subject else "known again")
     return Words(f"{rule_label(event.rule)}: {verdict}", event.message, event.became or Verdict.UNKNOWN.value)
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from proxmon.events import Event, EventKind, Recorded
 from proxmon.findings import SEVERITY, Finding, Status, Verdict
 from proxmon.fleet import HostSnapshot
+from proxmon.rules.words import said_no_longer
 from proxmon.status import HostStatus
 
 QUIET = (None, Verdict.OK.value)
@@ -65,7 +66,7 @@ def _finding_events(recorded: Recorded, host: HostSnapshot, finding: Finding, at
             subject=subject,
             was=mark.verdict if mark else None,
             became=verdict,
-            message=message or _gone(subject),
+            message=message or said_no_longer(finding.rule, subject),
             started_at=mark.since if mark else None,
             recorded_at=at,
         )
@@ -77,7 +78,3 @@ def _subjects(finding: Finding) -> dict[str, tuple[str | None, str]]:
         return {"": (finding.verdict.value, finding.message)}
     ordered = sorted(finding.details, key=lambda detail: -SEVERITY[detail.verdict])
     return {detail.subject: (detail.verdict.value, detail.message) for detail in ordered}
-
-
-def _gone(subject: str) -> str:
-    return f"{subject} is not there any more" if subject else "It can be judged again"

@@ -12,6 +12,7 @@ from proxmon.findings import SEVERITY, Detail, Finding, Verdict
 from proxmon.fleet import HostSnapshot
 from proxmon.rulebook.catalog import Policy
 from proxmon.rules import connection
+from proxmon.rules.words import said_no_longer
 from proxmon.status import HostStatus
 
 Key = tuple[str, str]
@@ -66,7 +67,7 @@ class Seen:
             subject,
             cause,
             verdict,
-            f"{subject or cause} is not there any more",
+            said_no_longer(cause, subject or cause),
             observed_at=self.judged_at.get(cause),
         )
 

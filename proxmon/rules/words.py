@@ -49,3 +49,10 @@ def listed(names: Sequence[str], most: int = 3) -> str:
     """Return the names as a list that stays short."""
     shown = ", ".join(names[:most])
     return f"{shown} and {len(names) - most} more" if len(names) > most else shown
+
+
+def said_no_longer(rule: str, subject: str) -> str:
+    """Say that a rule's findings no longer name a subject; those of ``collection`` name what could not be collected."""
+    if not subject:
+        return "It can be judged again"
+    return f"{subject} is collected again" if rule == "collection" else f"{subject} is not there any more"

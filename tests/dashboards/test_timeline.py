@@ -55,10 +55,20 @@ def sentence(kind: str, **changes: Any) -> str:
         ),
         (
             "finding",
+            {"rule": "collection", "subject": "zfs_pools", "was": "warning", "message": "zfs_pools is collected again"},
+            "Collection: over | zfs_pools is collected again",
+        ),
+        (
+            "finding",
+            {"rule": "zpool_health", "was": "unknown", "message": "It can be judged again"},
+            "Zpool health: known again | It can be judged again",
+        ),
+        (
+            "finding",
             {"rule": "zpool_health", "was": "ok", "became": "critical", "message": "rpool is DEGRADED"},
             "Zpool health: critical | rpool is DEGRADED",
         ),
-        ("finding", {"rule": "clock_offset", "message": "No clock"}, "Clock: gone | No clock"),
+        ("finding", {"rule": "clock_offset", "message": "No clock"}, "Clock: known again | No clock"),
         (
             "scrub",
             {"subject": "rpool", "message": "Scrub finished after 3 h without errors", "started_at": NOW - 3 * HOUR},

@@ -130,6 +130,13 @@ def test_a_subject_that_is_gone_ends_its_finding() -> None:
     two = pools({}, {"name": "tank", "capacity_percent": 85})
     ended = Story().hear(fast(0, **two), fast(10, **pools({}))).told(EventKind.FINDING)[-1]
     assert (ended.subject, ended.was, ended.became) == ("tank", "warning", None)
+    assert ended.message == "tank is not there any more"
+
+
+def test_a_section_that_failed_once_is_said_to_be_collected_again() -> None:
+    failed = fast(10, zfs_pools={"error": "no zpool"})
+    ended = [one for one in Story().hear(fast(), failed, fast(20)).told(EventKind.FINDING) if one.became is None]
+    assert {one.rule: one.message for one in ended}["collection"] == "zfs_pools is collected again"
 
 
 def test_a_section_that_failed_leaves_its_findings_open() -> None:
