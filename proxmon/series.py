@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
+
+from proxmon.errors import QueryError
+
+_UNITS = {"s": "seconds", "m": "minutes", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 class SeriesKind(StrEnum):
@@ -39,3 +44,14 @@ class SeriesRequest:
     since: datetime
     until: datetime
     points: int = 600
+
+
+def read_timedelta(text: str) -> timedelta:
+    """Return the span that a person wrote, such as ``90min``, ``2h`` or ``7d``. Raises QueryError."""
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|m|min|h|d|w)\s*", text, re.IGNORECASE)
+    try:
+        if found:
+            return timedelta(**{_UNITS[found[2].lower()]: float(found[1])})
+    except OverflowError:
+        pass
+    raise QueryError(f"Write a span as 90min, 2h or 7d: {text[:40]} is none.")

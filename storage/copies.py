@@ -24,7 +24,7 @@ from proxmon.samples import Appended, Sample
 from storage.backup import DATABASE, SECRETS
 from storage.channels import ChannelTable
 from storage.credentials import CredentialFile
-from storage.database import CONFIG, SETTINGS, Database, first_line, locked_by
+from storage.database import CONFIG, SETTINGS, Database, first_line, locked_by, quiet
 from storage.directory import DataDirectory
 from storage.ledger import Ledger, Span
 from storage.migrations import NEWEST_VERSION, migrate
@@ -65,7 +65,7 @@ class CopiedDatabase(Database):
         """
         try:
             root = self._open_file()
-            root.execute("SET enable_progress_bar = false")
+            quiet(root)
             # Another store of this process may have the file open: then it is the same database, and locked already.
             if not root.execute("SELECT current_setting('lock_configuration')").fetchall()[0][0]:
                 for setting in SETTINGS:

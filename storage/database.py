@@ -10,7 +10,7 @@ import logging
 import re
 import threading
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
@@ -71,7 +71,7 @@ class Database:
         """
         try:
             root = self._connect()
-            root.execute("SET enable_progress_bar = false")
+            quiet(root)
             migrate(root)
             for setting in SETTINGS:
                 root.execute(setting)
@@ -139,6 +139,13 @@ class Database:
             if not salvage_wal(self._directory.wal_path, error, lambda: duckdb.connect(path, config=CONFIG).close()):
                 raise
         return duckdb.connect(path, config=CONFIG)
+
+
+def quiet(connection: DuckDBPyConnection) -> None:
+    """Keep DuckDB from drawing progress bars among what others print."""
+    # In a notebook without ipywidgets DuckDB can draw none, and refuses even to be told so.
+    with suppress(duckdb.InvalidInputException):
+        connection.execute("SET enable_progress_bar = false")
 
 
 def locked_by(path: Path, error: BaseException) -> StoreLockedError | None:

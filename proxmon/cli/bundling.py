@@ -11,6 +11,7 @@ from proxmon.cli.options import Commands, add_data_option, settings_of
 from proxmon.errors import ConflictError, QueryError
 from proxmon.parts import load_part
 from proxmon.runtime import utc_now
+from proxmon.series import read_timedelta
 
 SPAN = "2h"
 
@@ -32,7 +33,7 @@ def add_commands(commands: Commands) -> None:
 
 def bundle(options: argparse.Namespace) -> None:
     """Write the bundle, and say what can be done with it."""
-    from proxmon.client import connect_locally, read_moment, read_timedelta  # noqa: PLC0415 - pandas takes a second
+    from proxmon.client import connect_locally, read_moment  # noqa: PLC0415 - pandas takes a second
 
     at, half = read_moment(options.at), read_timedelta(options.span) / 2
     now, file = utc_now(), Path(options.file)

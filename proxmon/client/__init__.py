@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from contextlib import closing, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from proxmon.board import JudgedHost
 from proxmon.client.frames import as_frame, as_table, convert, pd, read_batches
+from proxmon.client.judged import read_judged
 from proxmon.client.sources import CopySource, LocalSource, Parameters, ServerSource, Source
 from proxmon.config import Settings, read_settings
 from proxmon.errors import NotFoundError, QueryError, TokenError
 from proxmon.runtime import utc_now
-from proxmon.series import METRICS, SeriesKind
+from proxmon.series import METRICS, SeriesKind, read_timedelta
 
 __all__ = ["Fleet", "as_frame", "connect", "read_batches"]
 
@@ -45,6 +47,14 @@ class Fleet:
         """Return a DataFrame of the hosts: host, id, status, unknown (rules), last_seen_at, agent_version."""
         names = ["host", "id", "status", "unknown", "last_seen_at", "agent_version"]
         return _with_times(pd.DataFrame(self._source.list_hosts(as_moment(at)), columns=names), "last_seen_at")
+
+    def host(self, name: str, at: Moment = None) -> JudgedHost:
+        """Return one host with its verdicts and newest samples, as the pages read it; raises NotFoundError."""
+        return read_judged(self._source.get_host(name, as_moment(at)))
+
+    def now(self) -> datetime:
+        """Return the moment up to which something can be known: the present, or the end of a bundle."""
+        return self._source.now()
 
     def status(self, at: Moment = None) -> Any:
         """Return a Series of the status of each host, now or as of a past moment; its index is the host."""
@@ -163,14 +173,6 @@ def read_moment(text: str) -> datetime:
         ) from error
 
 
-def read_timedelta(text: str) -> timedelta:
-    """Return the span that a person wrote, such as ``2h``. Raises QueryError."""
-    try:
-        return pd.Timedelta(text).to_pytimedelta()
-    except ValueError as error:
-        raise QueryError(f"Write a span as 2h, 90min or 7d: {text[:40]} is none.") from error
-
-
 def as_moment(moment: Moment) -> datetime | None:
     """Return a moment in UTC; one without a zone is taken as UTC."""
     if moment is None:
@@ -186,10 +188,10 @@ def _with_times(frame: Any, *columns: str) -> Any:
 
 
 def _start(since: str | datetime, end: datetime) -> datetime:
-    try:
-        return end - pd.Timedelta(since).to_pytimedelta()
-    except (ValueError, TypeError):
-        return as_moment(since) or end
+    if isinstance(since, str):
+        with suppress(QueryError):
+            return end - read_timedelta(since)
+    return as_moment(since) or end
 
 
 def _table_of(column: str) -> tuple[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -11,14 +12,14 @@ from dataclasses import replace
 from datetime import datetime
 from http.client import HTTPException
 from typing import Any, Protocol
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from proxmon.answers import guest_answer, host_answer, iso
 from proxmon.board import PastBoard
 from proxmon.client.frames import CUT_OFF, Chunks, pa, read_batches
 from proxmon.config import Settings
 from proxmon.control import read_control
-from proxmon.errors import NotFoundError, ProxmonError, QueryError, TokenError
+from proxmon.errors import NotFoundError, ProxmonError, QueryError, StoreUnavailableError, TokenError
 from proxmon.guests import search_guests
 from proxmon.parts import load_part
 from proxmon.rulebook.file import load_book
@@ -26,6 +27,7 @@ from proxmon.runtime import Store, utc_now
 from proxmon.samples import check_over
 
 TIMEOUT_SECONDS = 60
+PATIENCE_SECONDS, PAUSE_SECONDS = 2.0, 0.02  # while another question is answered
 Parameters = Sequence[object] | Mapping[str, object] | None
 Rows = list[dict[str, Any]]
 Batches = Generator[Any, None, None]  # of pyarrow.RecordBatch; closing it ends the query
@@ -36,6 +38,10 @@ class Source(Protocol):
 
     def list_hosts(self, at: datetime | None) -> Rows:
         """List the judged hosts in the form of ``GET /api/hosts``."""
+        ...
+
+    def get_host(self, name: str, at: datetime | None) -> dict[str, Any]:
+        """Return one judged host in the form of ``GET /api/hosts/NAME``; raises NotFoundError."""
         ...
 
     def list_guests(self, query: str, at: datetime | None) -> Rows:
@@ -60,6 +66,10 @@ class ServerSource:
     def list_hosts(self, at: datetime | None) -> Rows:
         """List the judged hosts."""
         return self._get("/api/hosts", at=iso(at))["hosts"]
+
+    def get_host(self, name: str, at: datetime | None) -> dict[str, Any]:
+        """Return one judged host."""
+        return self._get(f"/api/hosts/{quote(name, safe='')}", at=iso(at))
 
     def list_guests(self, query: str, at: datetime | None) -> Rows:
         """List the guests that match."""
@@ -89,7 +99,7 @@ class ServerSource:
         try:
             return urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS)  # noqa: S310 - as above
         except urllib.error.HTTPError as error:
-            kind = {401: TokenError, 422: QueryError}.get(error.code, ProxmonError)
+            kind = {401: TokenError, 404: NotFoundError, 422: QueryError}.get(error.code, ProxmonError)
             raise kind(_sentence(error)) from error
         except (OSError, HTTPException) as error:
             raise ProxmonError(f"Look at the server at {self._url}: it does not answer ({error}).") from error
@@ -105,6 +115,14 @@ class StoreSource:
         """List the judged hosts."""
         board = self._board(at)
         return [host_answer(judged, board.at) for judged in board.list_hosts()]
+
+    def get_host(self, name: str, at: datetime | None) -> dict[str, Any]:
+        """Return one judged host."""
+        board = self._board(at)
+        judged = board.find_named(name)
+        if judged is None:
+            raise NotFoundError(f"Choose one of the hosts there are: {name[:64]} is none.")
+        return host_answer(judged, board.at)
 
     def list_guests(self, query: str, at: datetime | None) -> Rows:
         """List the guests that match."""
@@ -135,7 +153,16 @@ class StoreSource:
     def _open(self) -> Store:
         if not self._settings.data_directory.is_dir():
             raise NotFoundError(f"Name a data directory that exists: {self._settings.data_directory} does not.")
-        return load_part("store").open(self._settings.data_directory)
+        give_up_at = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                return load_part("store").open(self._settings.data_directory)
+            except StoreUnavailableError as error:
+                # Another thread of this very program, such as a component that refreshes, asks a question just now.
+                is_ours = f"in use by process {os.getpid()}:" in str(error)
+                if not is_ours or time.monotonic() > give_up_at:
+                    raise
+            time.sleep(PAUSE_SECONDS)
 
 
 class CopySource(StoreSource):
@@ -169,6 +196,10 @@ class LocalSource:
     def list_hosts(self, at: datetime | None) -> Rows:
         """List the judged hosts."""
         return self._present().list_hosts(at)
+
+    def get_host(self, name: str, at: datetime | None) -> dict[str, Any]:
+        """Return one judged host."""
+        return self._present().get_host(name, at)
 
     def list_guests(self, query: str, at: datetime | None) -> Rows:
         """List the guests that match."""
