@@ -12,6 +12,7 @@ from dashboards.findings import finding_rows
 from dashboards.formats import decimal, duration, percent, plain, share, size
 from dashboards.newest import Newest
 from dashboards.templating import render
+from dashboards.wording import rule_label
 from dashboards.zpools import zpool_views
 from proxmon.guests import list_guests
 from proxmon.payload import Tier
@@ -43,6 +44,7 @@ def findings(newest: Newest) -> Context:
     rows = finding_rows(newest)
     return {
         "rows": rows,
+        "skipped": [(rule_label(one.rule), one.why) for one in newest.judged.status.skipped],
         "counts": {kind: sum(row.kind == kind for row in rows) for kind in ("failed", "unknown", "ok")},
     }
 

@@ -40,6 +40,7 @@ def host_answer(judged: JudgedHost, now: datetime) -> dict[str, Any]:
         "kept_at": iso(snapshot.kept_at),
         "agent_version": newest.agent_version if newest else None,
         "findings": [finding_answer(finding, now, judged.find_since(finding)) for finding in status.findings],
+        "skipped": [{"rule": one.rule, "why": one.why} for one in status.skipped],
         "samples": {tier.value: sample_answer(sample) for tier, sample in sorted(snapshot.samples.items())},
     }
 

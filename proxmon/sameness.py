@@ -10,10 +10,10 @@ from proxmon.config import RuleSettings
 from proxmon.facts import FACT_READS
 from proxmon.fleet import HostSnapshot
 from proxmon.payload import PAYLOAD_TYPES, Payload, Tier
-from proxmon.rulebook.book import RuleBook
+from proxmon.rulebook.book import HostRules, RuleBook
 from proxmon.rules.base import stale_at
 from proxmon.samples import Sample
-from proxmon.status import DATA_RULES
+from proxmon.status import DATA_RULES, FURTHER_RULES
 
 Reads = Sequence[Callable[[Any], object]]
 
@@ -28,8 +28,11 @@ def is_unchanged(before: HostSnapshot, after: HostSnapshot, rules: RuleBook, now
     settings = rules.of_host(after.host.name).settings
     if _is_clock_off(before, settings) != _is_clock_off(after, settings):
         return False
+    host = rules.of_host(after.host.name)
     pairs = ((old, after.samples[tier]) for tier, old in before.samples.items())
-    return all(old is new or (_is_fresh(old, new, settings, now) and _says_the_same(old, new)) for old, new in pairs)
+    return all(
+        old is new or (_is_fresh(old, new, settings, now) and _says_the_same(old, new, host)) for old, new in pairs
+    )
 
 
 def _is_clock_off(host: HostSnapshot, settings: RuleSettings) -> bool:
@@ -43,10 +46,13 @@ def _is_fresh(old: Sample, new: Sample, settings: RuleSettings, now: datetime) -
     return is_later and now <= stale_at(settings, old)
 
 
-def _says_the_same(old: Sample, new: Sample) -> bool:
+def _says_the_same(old: Sample, new: Sample, host: HostRules) -> bool:
     if old.agent_version != new.agent_version or old.other_sections or new.other_sections:
         return False
-    return all(_is_same(old.payload, new.payload, name, reads) for name, reads in _READS[old.tier].items())
+    further = [rule for rule in _FURTHER[old.tier] if host.may_judge(rule.name)]
+    return all(_is_same(old.payload, new.payload, name, reads) for name, reads in _READS[old.tier].items()) and all(
+        _is_same(old.payload, new.payload, rule.section, [rule.reads]) for rule in further
+    )
 
 
 def _is_same(old: Payload, new: Payload, name: str, reads: Reads) -> bool:
@@ -67,3 +73,4 @@ def _reads(tier: Tier, section: str) -> Reads:
 _READS: dict[Tier, dict[str, Reads]] = {
     tier: {name: _reads(tier, name) for name in payload.__struct_fields__} for tier, payload in PAYLOAD_TYPES.items()
 }
+_FURTHER = {tier: [rule for rule in FURTHER_RULES if rule.tier is tier] for tier in Tier}

@@ -12,8 +12,13 @@ from proxmon.fleet import HostSnapshot
 from proxmon.rulebook.book import RuleBook, as_book
 from proxmon.rules.base import Case, Rule, graded
 from proxmon.rules.connection import judge_clock_offset, judge_collection, judge_offline
+from proxmon.rules.disks import DISK_HEALTH, DISK_TEMPERATURE
+from proxmon.rules.guests import BACKUP_AGE, GUEST_STOPPED
+from proxmon.rules.machine import CERTIFICATE, LOAD, MEMORY, REBOOT_REQUIRED, SECURITY_UPDATES, judge_agent
+from proxmon.rules.snapshots import SNAPSHOT_COUNT, SNAPSHOT_NEWEST
+from proxmon.rules.storages import STORAGE_INACTIVE, STORAGE_USAGE
 from proxmon.rules.upkeep import PENDING_UPDATES, SNAPSHOT_AGE
-from proxmon.rules.zpools import SCRUB_AGE, ZPOOL_CAPACITY, ZPOOL_ERRORS, ZPOOL_HEALTH
+from proxmon.rules.zpools import REDUNDANCY, SCRUB_AGE, ZPOOL_CAPACITY, ZPOOL_ERRORS, ZPOOL_HEALTH
 
 DATA_RULES: tuple[Rule, ...] = (
     ZPOOL_HEALTH,
@@ -23,7 +28,24 @@ DATA_RULES: tuple[Rule, ...] = (
     SNAPSHOT_AGE,
     PENDING_UPDATES,
 )
-RULE_NAMES = ("offline", *(rule.name for rule in DATA_RULES), "collection", "clock_offset")
+CONTRACT_NAMES = ("offline", *(rule.name for rule in DATA_RULES), "collection", "clock_offset")
+FURTHER_RULES: tuple[Rule, ...] = (
+    REDUNDANCY,
+    STORAGE_INACTIVE,
+    STORAGE_USAGE,
+    GUEST_STOPPED,
+    BACKUP_AGE,
+    SNAPSHOT_NEWEST,
+    SNAPSHOT_COUNT,
+    LOAD,
+    MEMORY,
+    REBOOT_REQUIRED,
+    SECURITY_UPDATES,
+    DISK_HEALTH,
+    DISK_TEMPERATURE,
+    CERTIFICATE,
+)
+RULE_NAMES = (*CONTRACT_NAMES, *(rule.name for rule in FURTHER_RULES), "agent_outdated")
 
 # The order in which statuses are shown: what needs somebody first comes first.
 WORST_FIRST = (Status.CRITICAL, Status.WARNING, Status.OFFLINE, Status.OK)
@@ -94,6 +116,8 @@ _JUDGES: tuple[tuple[str, Callable[[Case], Finding | Skipped]], ...] = (
     *((rule.name, rule.judge) for rule in DATA_RULES),
     ("collection", _judge_collection),
     ("clock_offset", _judge_clock),
+    *((rule.name, rule.judge) for rule in FURTHER_RULES),
+    ("agent_outdated", judge_agent),
 )
 
 

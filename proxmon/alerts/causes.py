@@ -19,11 +19,27 @@ Key = tuple[str, str]
 NEVER = datetime.max.replace(tzinfo=UTC)
 
 # A disk that fails counts errors first, then degrades its pool: one cause.
-CAUSES: Mapping[str, str] = {"zpool_health": "zpool_devices", "zpool_errors": "zpool_devices"}
+CAUSES: Mapping[str, str] = {
+    "zpool_health": "zpool_devices",
+    "zpool_errors": "zpool_devices",
+    "redundancy": "zpool_devices",
+}
 # Their details name datasets, and one cause touches all of a pool.
-BY_POOL = frozenset({"snapshot_age"})
+BY_POOL = frozenset({"snapshot_age", "snapshot_newest", "snapshot_count"})
 # Their findings are about the host as a whole, whatever their details name.
-WHOLE = frozenset({"offline", "collection", "clock_offset", "pending_updates"})
+WHOLE = frozenset(
+    {
+        "offline",
+        "collection",
+        "clock_offset",
+        "pending_updates",
+        "load",
+        "memory",
+        "reboot_required",
+        "security_updates",
+        "agent_outdated",
+    }
+)
 WAITING = "The host is away, and is waited for until its time is up."
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
-from proxmon.config import RuleSettings
+from proxmon.config import ORDERED_SETTINGS, RuleSettings
 from proxmon.findings import Detail, Verdict
-from proxmon.rulebook.catalog import CATALOG, ORDERED, Hold, Policy, RuleSpec
+from proxmon.rulebook.catalog import CATALOG, Hold, Policy, RuleSpec
 
 MANY_SUBJECTS = 100_000
 PATTERN_SIGNS = "*?["
@@ -161,7 +161,10 @@ SAID = (
 
 
 def _speaks_of(entry: Entry, subject: str) -> bool:
-    return not entry.subject or (bool(subject) and fnmatchcase(subject, entry.subject))
+    """Tell whether an entry is about a subject; a guest goes by ``qemu/100``, by its name, or by both."""
+    if not entry.subject or not subject:
+        return not entry.subject
+    return any(fnmatchcase(one, entry.subject) for one in (subject, *subject.split(" ")))
 
 
 def _said(entries: Iterable[Entry]) -> Iterator[tuple[str, Any]]:
@@ -185,7 +188,7 @@ def _merged(settings: RuleSettings, entries: Iterable[Entry]) -> RuleSettings:
         values |= entry.values
     if not values:
         return settings
-    for low, high in ORDERED:
+    for low, high in ORDERED_SETTINGS:
         # Of a pair of which only one was said here, the other gives way.
         least = values[low] if low in values else float(getattr(settings, low))
         most = values[high] if high in values else float(getattr(settings, high))

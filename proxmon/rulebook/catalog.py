@@ -113,6 +113,103 @@ CONTRACT = (
         clear_below=lambda settings: settings.clock_max_seconds * 0.8,
     ),
 )
-CATALOG: Mapping[str, RuleSpec] = {spec.name: spec for spec in CONTRACT}
-# Fields of which the first must not pass the second.
-ORDERED = (("capacity_warning_percent", "capacity_critical_percent"),)
+POLICIES = {"hourly": 2.0, "daily": 26.0, "weekly": 8 * 24.0, "monthly": 32 * 24.0}
+# The first nine decide the light of every host. Those that read the same data would change it, so they are off until
+# somebody wants them; those that read what only some hosts send are on.
+FURTHER = (
+    RuleSpec("redundancy", "pool", is_on=False, opens=Hold(2)),
+    RuleSpec("storage_inactive", "storage", is_on=False, opens=Hold(3, 120.0)),
+    RuleSpec(
+        "storage_usage",
+        "storage",
+        (
+            Parameter("warning_percent", "storage_warning_percent", "%"),
+            Parameter("critical_percent", "storage_critical_percent", "%"),
+        ),
+        is_on=False,
+        opens=Hold(3, 60.0),
+        clears=Hold(3, 300.0),
+        clear_below=lambda settings: settings.storage_warning_percent - 2,
+        ease_below=lambda settings: settings.storage_critical_percent - 2,
+    ),
+    # A guest that somebody restarts, or that a backup stops, is back before long.
+    RuleSpec("guest_stopped", "guest", opens=Hold(3, 600.0)),
+    RuleSpec(
+        "load",
+        parameters=(Parameter("max_per_cpu", "load_max_per_cpu"),),
+        is_on=False,
+        opens=Hold(3, 900.0),
+        clears=Hold(3, 300.0),
+        clear_below=lambda settings: settings.load_max_per_cpu * 0.9,
+    ),
+    RuleSpec(
+        "memory",
+        parameters=(Parameter("max_percent", "memory_max_percent", "%"),),
+        is_on=False,
+        opens=Hold(3, 900.0),
+        clears=Hold(3, 300.0),
+        clear_below=lambda settings: settings.memory_max_percent - 2,
+    ),
+    RuleSpec(
+        "snapshot_newest",
+        "dataset",
+        (Parameter("max_hours", "newest_snapshot_max_hours", "h", POLICIES),),
+        is_on=False,
+        opens=Hold(2),
+        clears=Hold(1),
+    ),
+    RuleSpec(
+        "snapshot_count",
+        "dataset",
+        (Parameter("max", "snapshot_max_count", "snapshots"),),
+        is_on=False,
+        opens=Hold(2),
+        clears=Hold(2),
+    ),
+    RuleSpec(
+        "backup_age",
+        "guest",
+        (Parameter("max_days", "backup_max_days", "d"), Parameter("required", "backup_required")),
+        opens=Hold(2),
+        clears=Hold(2),
+    ),
+    RuleSpec("reboot_required", is_on=False, clears=Hold(1)),
+    RuleSpec(
+        "security_updates",
+        parameters=(Parameter("max", "security_updates_max", "updates"),),
+        alerts=False,
+        opens=Hold(2),
+        clears=Hold(1),
+    ),
+    RuleSpec(
+        "disk_temperature",
+        "disk",
+        (
+            Parameter("warning_celsius", "disk_warning_celsius", "°C"),
+            Parameter("critical_celsius", "disk_critical_celsius", "°C"),
+        ),
+        clears=Hold(1),
+        clear_below=lambda settings: settings.disk_warning_celsius - 3,
+        ease_below=lambda settings: settings.disk_critical_celsius - 3,
+    ),
+    RuleSpec(
+        "disk_health",
+        "disk",
+        (
+            Parameter("max_reallocated", "disk_max_reallocated", "sectors"),
+            Parameter("max_wear_percent", "disk_max_wear_percent", "%"),
+        ),
+        clears=Hold(1),
+    ),
+    RuleSpec(
+        "certificate",
+        "certificate",
+        (
+            Parameter("warning_days", "certificate_warning_days", "d"),
+            Parameter("critical_days", "certificate_critical_days", "d"),
+        ),
+        clears=Hold(1),
+    ),
+    RuleSpec("agent_outdated", is_on=False, opens=Hold(2), clears=Hold(1)),
+)
+CATALOG: Mapping[str, RuleSpec] = {spec.name: spec for spec in (*CONTRACT, *FURTHER)}

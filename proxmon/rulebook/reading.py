@@ -10,11 +10,11 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast
 
-from proxmon.config import RuleSettings
+from proxmon.config import ORDERED_SETTINGS, RuleSettings
 from proxmon.errors import RulesError
 from proxmon.findings import Verdict
 from proxmon.rulebook.book import Entry
-from proxmon.rulebook.catalog import CATALOG, ORDERED, Parameter, RuleSpec
+from proxmon.rulebook.catalog import CATALOG, Parameter, RuleSpec
 
 SEVERITIES = ("warning", "critical")
 SWITCHES, COUNTS = ("on", "alert"), ("for_samples", "clear_samples")
@@ -201,7 +201,7 @@ class _Reader:
 
     def _check(self, entry: Entry) -> None:
         values = entry.values
-        for low, high in ORDERED:
+        for low, high in ORDERED_SETTINGS:
             bounds = [values.get(name, getattr(self._settings, name)) for name in (low, high)]
             if (low in values or high in values) and bounds[0] > bounds[1]:
                 names = {one.setting: one.key for one in CATALOG[entry.rule].parameters}

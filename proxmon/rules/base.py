@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
 from proxmon.config import RuleSettings
-from proxmon.findings import Detail, Finding, Verdict, earliest, worst
+from proxmon.findings import Detail, Finding, Skipped, Verdict, earliest, worst
 from proxmon.fleet import HostSnapshot
 from proxmon.payload import Section, Tier
 from proxmon.rulebook.book import Choice, HostRules, RuleBook
@@ -91,10 +91,18 @@ class Rule:
     passed: Callable[[Sequence[Detail]], str]
     unit: str = ""
     reads: Callable[[Any], object] = whole
+    applies: Callable[[Section], bool] | None = None
 
-    def judge(self, case: Case) -> Finding:
-        """Return the finding on this host; unknown where the data is missing, failed or too old."""
+    def judge(self, case: Case) -> Finding | Skipped:
+        """Return the finding on this host; unknown where the data is missing, failed or too old.
+
+        A rule with ``applies`` is skipped where the agent does not send what it reads.
+        """
         sample = case.host.samples.get(self.tier)
+        if self.applies is not None:
+            section: Section | None = getattr(sample.payload, self.section) if sample else None
+            if section is None or (section.error is None and not self.applies(section)):
+                return Skipped(self.name, f"The agent does not send what this rule reads ({self.section}).")
         why = why_unknown(case, sample, self.tier, self.section)
         if sample is None or why:
             return self.unknown(case, why or "", sample)
@@ -141,6 +149,16 @@ def judge_each(
         if choice.is_on:
             detail = choice.grade(judge(case.on(choice), one))
             yield replace(detail, threshold=words(choice.settings)) if has_subjects else detail
+
+
+def on_host(case: Case, rule: str, verdict: Verdict, message: str, value: float | None = None) -> Summary:
+    """Return what a rule finds that judges the host itself."""
+    return Summary.of([case.rules.choose(rule).grade(Detail("", verdict, message, value))])
+
+
+def failing(is_failing: bool) -> Verdict:
+    """Return a warning or ok."""
+    return Verdict.WARNING if is_failing else Verdict.OK
 
 
 def graded(case: Case, finding: Finding) -> Finding:

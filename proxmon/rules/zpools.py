@@ -133,6 +133,17 @@ def _no_scrub(pool: Pool) -> str:
     return f"{pool.name} was never scrubbed"
 
 
+def redundancy(case: Case, pool: Pool) -> Detail:
+    """Judge whether a pool that lost devices could lose one more; a pool that never had a spare device passes."""
+    left = pool.redundancy_left
+    is_used_up = left is not None and left <= 0 and pool.health not in (None, "ONLINE")
+    if is_used_up:
+        words = f"{pool.name} is {pool.health} without redundancy: one more failed device loses data"
+        return Detail(pool.name, Verdict.CRITICAL, words, left)
+    words = f"{pool.name} can lose {plural(left, 'device')}" if left else f"{pool.name} lost no redundancy"
+    return Detail(pool.name, Verdict.OK, words, left)
+
+
 def _each(name: str, judge: Callable[[Case, Pool], Detail], words: Words) -> Callable[[Case, Section], Summary]:
     def summarize(case: Case, section: Section) -> Summary:
         assert isinstance(section, PoolsSection)
@@ -166,6 +177,11 @@ def _capacity_threshold(settings: RuleSettings) -> str:
     return f"warning from {number(warning)} %, critical above {number(critical)} %"
 
 
+def _tells_redundancy(section: Section) -> bool:
+    assert isinstance(section, PoolsSection)
+    return any(pool.redundancy_left is not None for pool in section.pools or ())
+
+
 def _rule(
     name: str,
     judge: Callable[[Case, Pool], Detail],
@@ -175,6 +191,7 @@ def _rule(
     passed: str,
     unit: str = "",
     reads: Callable[[PoolsSection], object],
+    applies: Callable[[Section], bool] | None = None,
 ) -> Rule:
     return Rule(
         name=name,
@@ -186,6 +203,7 @@ def _rule(
         passed=_passed(passed),
         unit=unit,
         reads=reads,
+        applies=applies,
     )
 
 
@@ -223,4 +241,14 @@ SCRUB_AGE = _rule(
     passed="all scrubbed in time",
     unit="d",
     reads=of_pools(attrgetter("name", "last_scrub_end", "scan")),
+)
+REDUNDANCY = _rule(
+    "redundancy",
+    redundancy,
+    threshold=lambda settings: "critical when a pool that is not ONLINE cannot lose another device",
+    clears_when="The failed devices are replaced and the pool has resilvered.",
+    passed="none without the redundancy that it had",
+    unit="devices",
+    reads=of_pools(attrgetter("name", "health", "redundancy_left")),
+    applies=_tells_redundancy,
 )

@@ -20,10 +20,10 @@ from proxmon.events import Event
 from proxmon.facts import Facts, read_facts
 from proxmon.fleet import Fleet, HostSnapshot
 from proxmon.recorder import Recorder
-from proxmon.rulebook.book import as_book
+from proxmon.rulebook.book import Entry, RuleBook, as_book
 from proxmon.sameness import is_unchanged
 from proxmon.samples import Sample
-from proxmon.status import HostStatus, evaluate
+from proxmon.status import FURTHER_RULES, HostStatus, evaluate
 from tests.builders import (
     NOW,
     PAYLOADS,
@@ -71,19 +71,36 @@ def readable(tier: str, payload: dict[str, Any], at: datetime) -> Sample | None:
         return None
 
 
+def full_payloads() -> dict[str, dict[str, Any]]:
+    """Return what an agent sends that tells all that any rule reads."""
+    fast = a_fast_payload(vms_runtime={"vms": [a_guest(onboot=True)]})
+    fast["host"]["cpu_count"] = 8
+    backup = {"vmid": 100, "type": "qemu", "newest_unix": NOW.timestamp(), "failed_unix": 1}
+    slow = a_slow_payload(disks={"disks": [{"name": "sda", "temperature_celsius": 40, "smart_passed": True}]})
+    slow["system_info"] |= {"security_updates": 0, "certificates": [{"path": "x", "ends_at": iso(NOW + 90 * STEP)}]}
+    return {"fast": fast, "medium": a_medium_payload(backups={"guests": [backup]}), "slow": slow}
+
+
+ALL_ON = RuleBook(RuleSettings(), [Entry(rule.name, on=True) for rule in FURTHER_RULES])
+
+
 @pytest.mark.parametrize("tier", ["fast", "medium", "slow"])
-def test_whatever_changes_in_a_payload_is_judged_unless_it_changes_no_verdict_and_no_fact(tier: str) -> None:
-    before = a_snapshot()
-    known, facts = verdicts(evaluate(before, RULES, NOW)), read_facts(Facts(), before)
+@pytest.mark.parametrize("rules", [RULES, ALL_ON], ids=["default", "all rules on"])
+def test_whatever_changes_in_a_payload_is_judged_unless_it_changes_no_verdict_and_no_fact(
+    tier: str, rules: RuleBook
+) -> None:
+    payloads = {kind.value: make() for kind, make in PAYLOADS.items()} if rules is RULES else full_payloads()
+    before = a_snapshot(*(a_sample(tier=kind, payload=payload) for kind, payload in payloads.items()))
+    known, facts = verdicts(evaluate(before, rules, NOW)), read_facts(Facts(), before)
     at, skipped = NOW + STEP, 0
-    for payload in changed_everywhere(next(make() for kind, make in PAYLOADS.items() if kind == tier)):
+    for payload in changed_everywhere(payloads[tier]):
         sample = readable(tier, payload, at)
         if sample is None:
             continue
         after = before.with_samples([sample], at)
-        if is_unchanged(before, after, RULES, at):
+        if is_unchanged(before, after, rules, at):
             skipped += 1
-            assert verdicts(evaluate(after, RULES, at)) == known, payload
+            assert verdicts(evaluate(after, rules, at)) == known, payload
             assert read_facts(facts, after) == facts.heard(after), payload
     assert skipped > 0 or tier == "medium"
 

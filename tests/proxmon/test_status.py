@@ -10,7 +10,7 @@ import pytest
 from proxmon.config import RuleSettings
 from proxmon.findings import Finding, Status, Verdict
 from proxmon.fleet import HostSnapshot
-from proxmon.status import RULE_NAMES, HostStatus, evaluate
+from proxmon.status import CONTRACT_NAMES, HostStatus, evaluate
 from tests.builders import (
     DAY,
     NOW,
@@ -61,7 +61,7 @@ def ctime(moment: Any) -> str:
 def test_a_healthy_host_is_ok_and_every_rule_has_a_finding() -> None:
     status = judge(a_snapshot())
     assert status.status is Status.OK
-    assert [one.rule for one in status.findings] == list(RULE_NAMES)
+    assert [one.rule for one in status.findings] == list(CONTRACT_NAMES)
     assert {one.verdict for one in status.findings} == {Verdict.OK}
     assert status.unknown_count == 0
     assert status.worst_finding is None
