@@ -26,6 +26,7 @@ from proxmon.control import private_key
 from proxmon.costs import CostMeter, CostStore
 from proxmon.events import Event, EventRequest, StepRequest
 from proxmon.fleet import Fleet, FleetSnapshot, HostSnapshot
+from proxmon.history import HistoryStore
 from proxmon.hosts import HostRegistry, HostStore
 from proxmon.ingest import Ingest, SampleStore
 from proxmon.queries import Queries, QueryStore
@@ -65,7 +66,9 @@ class ShownMoment(Protocol):
         ...
 
 
-class Store(HostStore, TokenStore, SessionStore, SampleStore, QueryStore, CheckedStore, CostStore, Protocol):
+class Store(
+    HostStore, TokenStore, SessionStore, SampleStore, QueryStore, CheckedStore, CostStore, HistoryStore, Protocol
+):
     """What the monitor needs of the store; every method may block."""
 
     @property
@@ -178,7 +181,7 @@ def make_monitor(store: Store, settings: Settings, clock: Callable[[], datetime]
         bus=bus,
         hosts=HostRegistry(store, board, clock, recorder.tell),
         alerts=alerts,
-        rules=RuleDesk(rules_file, board, alerts),
+        rules=RuleDesk(rules_file, board, alerts, store, settings.rules),
         silences=silences,
         links=links,
         channels=channels,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import atexit
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,6 +21,7 @@ from proxmon.credentials import ApiToken, HostSecret, TokenSecret
 from proxmon.errors import ConflictError, StoreUnavailableError
 from proxmon.events import Event, EventRequest, StepRequest
 from proxmon.fleet import FleetSnapshot, Host
+from proxmon.history import History, HistoryRequest
 from proxmon.payload import Tier
 from proxmon.samples import Appended, Sample
 from proxmon.series import SeriesRequest
@@ -33,6 +34,7 @@ from storage.credentials import CredentialFile
 from storage.database import Database
 from storage.directory import DataDirectory
 from storage.events import find_step, list_events, list_recorded_since
+from storage.history import read_history
 from storage.inbox import Inbox
 from storage.parquet import write_parquet
 from storage.queries import Parameters, QueryAnswer
@@ -185,6 +187,13 @@ class Store:
         """List the samples that were received after a moment, in the order in which they were stored."""
         with self._database.reader() as cursor:
             return read_received_since(cursor, at)
+
+    @contextmanager
+    def history(self, request: HistoryRequest) -> Generator[History]:
+        """Open the samples of a span of the past; they are read while they are taken."""
+        self._settle_what_can_be()
+        with self._database.reader() as cursor:
+            yield read_history(cursor, request)
 
     def settle(self) -> None:
         """Wait until the tables have every sample that was acknowledged before."""

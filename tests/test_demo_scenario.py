@@ -162,7 +162,7 @@ def test_the_silent_host_is_offline_and_returns_for_a_while(ten_minutes: dict[Ro
     [
         (Role.FILLING, {"zpool_capacity"}, Status.WARNING),
         (Role.FULL, {"zpool_capacity"}, Status.CRITICAL),
-        (Role.NEGLECTED, {"snapshot_age", "pending_updates"}, Status.WARNING),
+        (Role.NEGLECTED, {"snapshot_age", "pending_updates", "security_updates"}, Status.WARNING),
     ],
 )
 def test_a_lasting_trouble_stays(

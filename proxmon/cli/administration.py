@@ -12,6 +12,8 @@ from dataclasses import asdict
 from typing import Any, Protocol
 from urllib.parse import quote
 
+import msgspec
+
 from proxmon.alerts.dispatch import PATIENCE_SECONDS
 from proxmon.answers import host_answer, issued_answer, token_answer
 from proxmon.config import Settings
@@ -19,6 +21,7 @@ from proxmon.context import Monitor
 from proxmon.control import LocalServer, read_control
 from proxmon.errors import ConflictError, NotFoundError, ProxmonError, SampleError
 from proxmon.parts import load_part
+from proxmon.ruledesk import MOST_SECONDS
 from proxmon.runtime import Store, make_monitor, utc_now
 
 TIMEOUT_SECONDS = 15
@@ -75,6 +78,10 @@ class Administration(Protocol):
 
     def delete_channel(self, name: str) -> None:
         """Delete a channel."""
+
+    def rehearse(self, text: str, days: float) -> Row:
+        """Return what rules would have done on the stored samples."""
+        ...
 
 
 def open_administration(settings: Settings) -> Administration:
@@ -153,6 +160,11 @@ class ServerAdministration:
     def delete_channel(self, name: str) -> None:
         """Delete a channel."""
         self._ask("DELETE", f"/api/channels/{quote(name, safe='')}")
+
+    def rehearse(self, text: str, days: float) -> Row:
+        """Return what rules would have done on the stored samples."""
+        body = {"text": text, "days": days}
+        return self._ask("POST", "/api/rules/rehearsal", body, MOST_SECONDS + TIMEOUT_SECONDS)
 
     def _ask(self, method: str, path: str, body: Row | None = None, seconds: float = TIMEOUT_SECONDS) -> Any:
         request = urllib.request.Request(  # noqa: S310 - as above
@@ -237,6 +249,12 @@ class StoreAdministration:
         """Delete a channel."""
         with self._open() as monitor:
             asyncio.run(monitor.dispatcher.delete(name))
+
+    def rehearse(self, text: str, days: float) -> Row:
+        """Return what rules would have done on the stored samples."""
+        with self._open() as monitor:
+            told = asyncio.run(monitor.rules.rehearse(text, days))
+        return json.loads(msgspec.json.encode(told))
 
     @contextmanager
     def _open(self) -> Generator[Monitor]:

@@ -46,6 +46,11 @@ class DemoGuest:
         """Tell whether nobody needs it at present."""
         return self.habits.is_kept_stopped
 
+    @property
+    def starts_with_host(self) -> bool:
+        """Tell whether it should always run; runners of builds come and go."""
+        return not self.is_kept_stopped and not self.habits.is_runner
+
 
 @dataclass(frozen=True, slots=True)
 class GuestState:
@@ -114,7 +119,7 @@ def runtime_row(state: GuestState) -> Json:
         "uptime_seconds": state.uptime_seconds,
         "cpus": calling.cpus,
         "tags": list(calling.tags),
-        "onboot": not guest.is_kept_stopped,
+        "onboot": guest.starts_with_host,
     }
     if guest.is_template:
         row["template"] = True
@@ -132,7 +137,7 @@ def detail_row(state: GuestState) -> Json:
         "name": guest.calling.name,
         "macs": [mac_address(guest)],
         "tags": list(guest.calling.tags),
-        "onboot": not guest.is_kept_stopped,
+        "onboot": guest.starts_with_host,
     }
     if state.is_running:
         row["ips"] = ip_addresses(guest)

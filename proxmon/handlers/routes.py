@@ -25,6 +25,7 @@ from proxmon.handlers.ingest import GoodbyeHandler, IngestHandler
 from proxmon.handlers.metrics import MetricsHandler
 from proxmon.handlers.openapi import DescriptionHandler
 from proxmon.handlers.query import QueryHandler
+from proxmon.handlers.rules import RehearsalHandler, RulesHandler
 from proxmon.handlers.store import CompactionHandler
 
 Route = tuple[str, type[RequestHandler], dict[str, Any]]
@@ -46,6 +47,8 @@ HANDLERS: tuple[tuple[str, type[ApiHandler]], ...] = (
     (r"/api/channels/([^/]+)", ChannelHandler),
     (r"/api/channels/([^/]+)/test", ChannelTestHandler),
     (r"/api/events", EventsHandler),
+    (r"/api/rules", RulesHandler),
+    (r"/api/rules/rehearsal", RehearsalHandler),
     (r"/api/query", QueryHandler),
     (r"/api/compact", CompactionHandler),
     (r"/api/tokens", TokensHandler),

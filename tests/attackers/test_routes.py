@@ -86,6 +86,11 @@ TABLE: dict[str, tuple[Use, ...]] = {
     ),
     "/api/channels/([^/]+)/test$": (Use(Access.ADMIN, "/api/channels/nobody/test", "POST", b"{}"),),
     "/api/events$": (Use(Access.READER, "/api/events"),),
+    "/api/rules$": (
+        Use(Access.READER, "/api/rules"),
+        Use(Access.ADMIN, "/api/rules", "PUT", b'{"text": "[[nothing]]"}'),
+    ),
+    "/api/rules/rehearsal$": (Use(Access.ADMIN, "/api/rules/rehearsal", "POST", b'{"text": "[[nothing]]"}'),),
     "/api/query$": (Use(Access.READER, "/api/query", "POST", b'{"sql": "SELECT 1"}'),),
     "/api/tokens$": (
         Use(Access.ADMIN, "/api/tokens"),

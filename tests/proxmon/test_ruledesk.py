@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Generator
+from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from proxmon.config import Settings
-from proxmon.errors import RulesError
+from proxmon.errors import ConflictError, RulesError, SampleError
 from proxmon.findings import Status
+from proxmon.history import History, HistoryRequest
 from proxmon.recorder import Recorder
 from proxmon.rulebook.file import RulesFile
 from proxmon.ruledesk import CHANGED, RuleDesk
-from tests.builders import a_fast_payload, a_pool
+from tests.builders import a_fast_payload, a_pool, a_sample
 from tests.proxmon.test_alert_desk import World
 
 FULL = a_fast_payload(zfs_pools={"pools": [a_pool(capacity_percent=85)]})
@@ -27,7 +31,7 @@ class Ruled(World):
         super().__init__()
         self.bus.publish = self.told.append
         self.path = directory / "rules.toml"
-        self.rules = RuleDesk(RulesFile(Settings(data=str(directory))), self.board, self.desk)
+        self.rules = RuleDesk(RulesFile(Settings(data=str(directory))), self.board, self.desk, Past())
 
     @property
     def status(self) -> Status:
@@ -93,6 +97,38 @@ def test_what_is_recorded_waits_by_the_same_rules(world: Ruled) -> None:
     world.rules.tick()
     assert recorder.rules is world.board.rules
     assert recorder.rules.of_host("pve-01").settings.offline_min_seconds == 600
+
+
+def test_a_rehearsal_tells_what_would_have_been(world: Ruled) -> None:
+    told = asyncio.run(world.rules.rehearse(MILD, 7))
+    assert (told["present"]["count"], told["edited"]["count"]) == (1, 0)
+    assert [(row["change"], row["rule"], row["subject"]) for row in told["alerts"]] == [
+        ("gone", "zpool_capacity", "rpool")
+    ]
+    assert len(world.desk.list_open()) == 1
+
+
+def test_a_rehearsal_refuses_what_it_cannot_do(world: Ruled) -> None:
+    for text, days, error in ((MILD, 0, SampleError), (MILD, 91, SampleError), ("[[nothing]]", 7, RulesError)):
+        with pytest.raises(error):
+            asyncio.run(world.rules.rehearse(text, days))
+
+    async def two() -> None:
+        await asyncio.gather(world.rules.rehearse(MILD, 7), world.rules.rehearse(MILD, 7))
+
+    with pytest.raises(ConflictError):
+        asyncio.run(two())
+    assert asyncio.run(world.rules.rehearse(MILD, 1))["samples"] == 60
+
+
+class Past:
+    """Has one full pool's samples of the last hour."""
+
+    @contextmanager
+    def history(self, request: HistoryRequest) -> Generator[History]:
+        moments = [request.until - timedelta(minutes=60 - number) for number in range(60)]
+        samples = [a_sample(payload=FULL, collected_at=at, interval_seconds=60.0) for at in moments]
+        yield History(iter(samples))
 
 
 class Nothing:
