@@ -16,6 +16,7 @@ from dashboards.guests import GuestsPage
 from dashboards.host import HostPage
 from dashboards.live import Page, argument, read_moment
 from dashboards.overview import OverviewPage
+from dashboards.rules import RulesPage
 from dashboards.shell import NAME, page_template
 from dashboards.store import StorePage
 from proxmon.context import Monitor
@@ -71,6 +72,11 @@ def store(monitor: Monitor) -> pn.Template:
     return page_template(StorePage(monitor=monitor))
 
 
+def rules(monitor: Monitor) -> pn.Template:
+    """Return the rules, which have no past."""
+    return page_template(RulesPage(monitor=monitor))
+
+
 def _page(kind: type[Page], monitor: Monitor, notice: str = "", **params: str) -> pn.Template:
     at, problem = read_moment(monitor)
     return page_template(kind(monitor=monitor, at=at, **params), notice or problem)
@@ -84,6 +90,7 @@ PAGES: tuple[PageSpec, ...] = (
     PageSpec("/events", f"Events · {NAME}", events),
     PageSpec("/admin/channels", f"Channels · {NAME}", channels),
     PageSpec("/admin/hosts", f"Manage hosts · {NAME}", admin),
+    PageSpec("/admin/rules", f"Rules · {NAME}", rules),
     PageSpec("/admin/store", f"Store · {NAME}", store),
 )
 

@@ -20,6 +20,7 @@ STYLES = (
     "alerts.css",
     "timeline.css",
     "admin.css",
+    "rules.css",
     "travel.css",
     "uplot.css",
     "charts.css",

@@ -39,7 +39,7 @@ class AlertList {
   build(root) {
     this.sub = el("p", { class: "sub" });
     this.field = searchField("Filter alerts", this.query, (text) => this.choose({ query: text }));
-    const tools = el("div", { class: "head-tools" }, channelsLink(), this.desktopButton(), this.field);
+    const tools = el("div", { class: "head-tools" }, pageLink("/admin/rules", "Rules"), pageLink("/admin/channels", "Channels"), this.desktopButton(), this.field);
     const head = el("header", { class: "page-head" }, el("div", {}, el("h1", { text: "Alerts" }), this.sub), tools);
     this.tabs = new Map(Object.keys(STATES).map((state) => [state, this.chip(STATES[state], () => this.choose({ state }))]));
     this.chips = new Map(SEVERITIES.map((one) => [one, this.chip(WORDS[one], () => this.choose({ severity: this.severity === one ? "all" : one }), one)]));
@@ -180,8 +180,8 @@ class AlertList {
   }
 }
 
-function channelsLink() {
-  return el("a", { class: "button", href: address("/admin/channels"), hidden: isPast(), text: "Channels" });
+function pageLink(path, text) {
+  return el("a", { class: "button", href: address(path), hidden: isPast(), text });
 }
 
 const NOTHING = {

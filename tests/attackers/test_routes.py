@@ -118,6 +118,7 @@ TABLE: dict[str, tuple[Use, ...]] = {
     "/events/static/(.*)$": (Use(Access.EVERYBODY, "/events/static/js/bokeh.min.js"),),
     "/vms/static/(.*)$": (Use(Access.EVERYBODY, "/vms/static/js/bokeh.min.js"),),
     "/admin/channels/static/(.*)$": (Use(Access.EVERYBODY, "/admin/channels/static/js/bokeh.min.js"),),
+    "/admin/rules/static/(.*)$": (Use(Access.EVERYBODY, "/admin/rules/static/js/bokeh.min.js"),),
     "/admin/store/static/(.*)$": (Use(Access.EVERYBODY, "/admin/store/static/js/bokeh.min.js"),),
     "/admin/hosts/static/(.*)$": (Use(Access.EVERYBODY, "/admin/hosts/static/js/bokeh.min.js"),),
     "/favicon.ico$": (Use(Access.EVERYBODY, "/favicon.ico"),),
@@ -136,6 +137,7 @@ for name, example in (
     ("/events", "/events"),
     ("/admin/channels", "/admin/channels"),
     ("/admin/hosts", "/admin/hosts"),
+    ("/admin/rules", "/admin/rules"),
     ("/admin/store", "/admin/store"),
 ):
     TABLE |= {

@@ -26,7 +26,7 @@ from tests.servers import Server
 
 OpenPage = Callable[..., Page]
 NAMELESS = ("/admin/channels", "/admin/store")  # they do not name hosts
-PATHS = ("/", "/vms", "/events", "/admin/channels", "/admin/hosts", "/admin/store")
+PATHS = ("/", "/vms", "/events", "/admin/channels", "/admin/hosts", "/admin/rules", "/admin/store")
 
 
 def send(server: Server, token: str, **changes: Any) -> None:

@@ -18,7 +18,7 @@ from dashboards.auth import cookie_secret, safe_next
 from dashboards.server import SIGNED_OUT_CODE
 from tests.servers import Server
 
-PAGES = ("/", "/hosts/pve-01", "/vms", "/admin/channels", "/admin/hosts", "/admin/store")
+PAGES = ("/", "/hosts/pve-01", "/vms", "/admin/channels", "/admin/hosts", "/admin/rules", "/admin/store")
 
 
 def get(server: Server, path: str, **options: object) -> requests.Response:

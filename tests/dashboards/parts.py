@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 
@@ -18,8 +18,11 @@ from proxmon.config import RuleSettings, Settings
 from proxmon.costs import Compaction, CostMeter, FileSize, Latency, StoreReport, TableSize
 from proxmon.events import Event, EventRequest, StepRequest
 from proxmon.fleet import Fleet, FleetSnapshot, HostSnapshot
+from proxmon.history import HistoryStore
 from proxmon.recorder import Recorder
 from proxmon.rulebook.book import RuleBook
+from proxmon.rulebook.file import RulesFile
+from proxmon.ruledesk import RuleDesk
 from proxmon.series import METRICS, SeriesRequest
 from proxmon.sparklines import SparklineRequest, Sparklines, SparklineSteps, step_of
 from proxmon.status import evaluate
@@ -102,6 +105,7 @@ def a_monitor(*hosts: HostSnapshot, now: datetime = NOW) -> Any:
     return SimpleNamespace(
         settings=Settings(),
         alerts=desk,
+        rules=RuleDesk(RulesFile(Settings(data="/nowhere")), board, desk, cast("HistoryStore", None)),
         silences=SilenceBook(SilenceMemory(), bus, lambda: now),
         board=board,
         bus=bus,

@@ -242,6 +242,7 @@ def test_the_pages_have_the_contract_s_paths() -> None:
         "/events",
         "/admin/channels",
         "/admin/hosts",
+        "/admin/rules",
         "/admin/store",
     ]
 
