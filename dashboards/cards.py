@@ -121,7 +121,8 @@ def _capacity_verdict(judged: JudgedHost, pool: str) -> str:
 
 
 def _guest_values(newest: Newest) -> Card:
-    if not newest.is_current(Tier.FAST, "vms_runtime"):
+    runtime = newest.fast.vms_runtime
+    if runtime is None or runtime.vms is None or not newest.is_current(Tier.FAST, "vms_runtime"):
         return {}
     guests = [guest for guest in list_guests(newest.judged) if not guest.is_template]
     return {"running": sum(guest.run_state == "running" for guest in guests), "guests": len(guests)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -65,7 +66,8 @@ def _online(event: Event) -> Words:
 
 
 def _offline(event: Event) -> Words:
-    return Words("Offline", event.message, Status.OFFLINE.value)
+    # The sentence was made when it happened, a moment after the agent was stopped.
+    return Words("Offline", re.sub(r" \d+ s ago$", "", event.message), Status.OFFLINE.value)
 
 
 def _finding(event: Event) -> Words:

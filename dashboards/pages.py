@@ -12,6 +12,7 @@ from dashboards.admin import AdminPage
 from dashboards.alerts import AlertsPage
 from dashboards.channels import ChannelsPage
 from dashboards.events import EventsPage
+from dashboards.formats import clock_text
 from dashboards.guests import GuestsPage
 from dashboards.host import HostPage
 from dashboards.live import Page, argument, read_moment
@@ -59,17 +60,17 @@ def events(monitor: Monitor) -> pn.Template:
 
 def admin(monitor: Monitor) -> pn.Template:
     """Return the administration of hosts, which has no past."""
-    return page_template(AdminPage(monitor=monitor))
+    return _present(AdminPage, monitor)
 
 
 def channels(monitor: Monitor) -> pn.Template:
     """Return the channels, which have no past."""
-    return page_template(ChannelsPage(monitor=monitor))
+    return _present(ChannelsPage, monitor)
 
 
 def store(monitor: Monitor) -> pn.Template:
-    """Return what the store holds and the server costs."""
-    return page_template(StorePage(monitor=monitor))
+    """Return what the store holds and the server costs, now."""
+    return _present(StorePage, monitor)
 
 
 def rules(monitor: Monitor) -> pn.Template:
@@ -80,6 +81,13 @@ def rules(monitor: Monitor) -> pn.Template:
 def _page(kind: type[Page], monitor: Monitor, notice: str = "", **params: str) -> pn.Template:
     at, problem = read_moment(monitor)
     return page_template(kind(monitor=monitor, at=at, **params), notice or problem)
+
+
+def _present(kind: type[Page], monitor: Monitor) -> pn.Template:
+    """Return a page that has no past, and says so where the address asks for one."""
+    at, problem = read_moment(monitor)
+    page = kind(monitor=monitor)
+    return page_template(page, f"“{page.title}” has no past: this is now, not {clock_text(at)}." if at else problem)
 
 
 PAGES: tuple[PageSpec, ...] = (

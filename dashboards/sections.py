@@ -101,7 +101,8 @@ def guests(newest: Newest) -> Context:
         "note": note(newest, Tier.FAST, "vms_runtime"),
         "addresses_note": None if newest.is_offline else note(newest, Tier.MEDIUM, "vms_detail"),
         "all": len(listed) if is_known or listed else None,
-        "running": None if newest.is_offline else sum(one.run_state == "running" for one in listed),
+        "running": sum(one.run_state == "running" for one in listed) if is_known and not newest.is_offline else None,
+        "is_offline": newest.is_offline,
     }
 
 

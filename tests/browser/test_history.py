@@ -292,6 +292,13 @@ def test_a_moment_that_has_not_come_is_refused_in_words(open_page: OpenPage, ser
     expect(page.get_by_text("“yesterday” is no time; this is the present")).to_be_visible()
 
 
+@pytest.mark.parametrize("path", ["/admin/hosts", "/admin/channels", "/admin/store"])
+def test_a_page_without_a_past_says_that_it_shows_the_present(open_page: OpenPage, server: Server, path: str) -> None:
+    page = open_page(f"{path}?at=2026-01-01T00:00Z")
+    expect(page.get_by_text("has no past: this is now, not 2026-01-01 00:00 UTC.")).to_be_visible()
+    expect(page.locator(".past")).to_have_count(0)
+
+
 def test_a_host_s_page_before_it_was_added_says_so(open_page: OpenPage, server: Server, fresh: tuple[str, str]) -> None:
     name, token = fresh
     send(server, token)

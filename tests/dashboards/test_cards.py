@@ -6,11 +6,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 from dashboards.cards import Cards, cards_of, changed_fields, make_card
+from dashboards.sections import render_section
 from proxmon.events import Mark, Recorded
 from proxmon.findings import Status
 from proxmon.fleet import HostSnapshot
 from tests.builders import NOW, a_fast_payload, a_guest, a_host, a_medium_payload, a_pool, a_sample, a_snapshot
-from tests.dashboards.parts import RULES, a_judged, a_monitor
+from tests.dashboards.parts import RULES, a_judged, a_monitor, a_newest
 
 MINUTE = timedelta(minutes=1)
 
@@ -85,6 +86,14 @@ def test_what_cannot_be_judged_is_counted_and_named() -> None:
 def test_a_failed_section_leaves_its_values_unknown() -> None:
     card = a_card(vms_runtime={"error": "pvesh: timed out"})
     assert (card["status"], card["running"], card["load"]) == ("warning", None, 0.5)
+
+
+def test_guests_whose_run_state_nobody_knows_are_not_counted_as_stopped() -> None:
+    fast = a_sample(payload=a_fast_payload(vms_runtime={}))
+    newest = a_newest(a_snapshot(fast, a_sample(tier="medium"), a_sample(tier="slow")))
+    card = make_card(newest.judged, RULES, NOW)
+    assert (card["running"], card["guests"]) == (None, None)
+    assert "1 guest, run state unknown." in render_section("guests", newest)
 
 
 def test_templates_are_no_guests() -> None:

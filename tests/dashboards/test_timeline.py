@@ -53,6 +53,7 @@ def sentence(kind: str, **changes: Any) -> str:
             {"was": "ok", "became": "offline", "message": "No sample for 30 s", "started_at": NOW - HOUR},
             "Offline | No sample for 30 s",
         ),
+        ("offline", {"message": "The agent was stopped 0 s ago"}, "Offline | The agent was stopped"),
         (
             "finding",
             {"rule": "collection", "subject": "zfs_pools", "was": "warning", "message": "zfs_pools is collected again"},
