@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Protocol
 
 from proxmon.alerts.channels import ChannelBook
@@ -68,6 +69,7 @@ class Monitor:
     # What a copy shows where no moment is asked for; None on a server that takes samples in.
     moment: datetime | None
     past: PastReader
+    back_up: Callable[[], Coroutine[None, None, Path]]
     recorder: Recorder
     costs: CostMeter
     events: Callable[[EventRequest], Awaitable[list[Event]]]

@@ -132,6 +132,10 @@ class Store(
         """Return a DataFrame's columns as the bytes of a Parquet file."""
         ...
 
+    def back_up(self) -> Path:
+        """Copy everything into a new directory inside the data directory."""
+        ...
+
     def close(self) -> None:
         """Make everything durable and let go of the files."""
 
@@ -156,6 +160,9 @@ def make_monitor(store: Store, settings: Settings, clock: Callable[[], datetime]
     async def past(at: datetime, *, as_collected: bool = False) -> PastBoard:
         snapshot = await asyncio.to_thread(store.snapshot, at, as_collected=as_collected)
         return await asyncio.to_thread(PastBoard, snapshot, board.rules)
+
+    async def back_up() -> Path:
+        return await asyncio.to_thread(store.back_up)
 
     async def events(request: EventRequest) -> list[Event]:
         return await asyncio.to_thread(store.list_events, request)
@@ -196,6 +203,7 @@ def make_monitor(store: Store, settings: Settings, clock: Callable[[], datetime]
         clock=clock,
         moment=shown.at if shown else None,
         past=past,
+        back_up=back_up,
         recorder=recorder,
         costs=CostMeter(store),
         events=events,

@@ -22,7 +22,9 @@ from storage.copying import copy_file
 from storage.directory import MIN_FREE_BYTES, DataDirectory
 from storage.filler import Filler
 
-COOKIE_KEY, LABEL = "cookie.key", "backup.json"
+LABEL = "backup.json"
+# What lies beside the store, where it is there: the keys of cookies and links, and the owner's rules.
+BESIDE = ("cookie.key", "links.key", "rules.toml")
 DATABASE, SECRETS = "fleet.duckdb", "secrets.sqlite"
 _STAGING = ".backup-"
 
@@ -45,8 +47,9 @@ def make_backup(directory: DataDirectory, filler: Filler) -> Path:
             _copy_apart(directory.database_path, staging / DATABASE)
         # After it: a host that was deleted in between has no token, one that was added has no host.
         _copy_secrets(directory.secrets_path, staging / SECRETS)
-        if (directory.path / COOKIE_KEY).exists():
-            copy_file(str(directory.path / COOKIE_KEY), str(staging / COOKIE_KEY))
+        for name in BESIDE:
+            if (directory.path / name).exists():
+                copy_file(str(directory.path / name), str(staging / name))
         label = {"made_at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", "proxmon_version": __version__}
         (staging / LABEL).write_text(json.dumps(label), encoding="utf-8")
         (staging / LABEL).chmod(0o600)
@@ -73,7 +76,7 @@ def restore_backup(backup: Path, directory: Path) -> None:
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         directory.chmod(0o700)
-        for name in (DATABASE, f"{DATABASE}.wal", SECRETS, COOKIE_KEY):
+        for name in (DATABASE, f"{DATABASE}.wal", SECRETS, *BESIDE):
             if (backup / name).exists():
                 copy_file(str(backup / name), str(directory / name))
     except OSError as error:

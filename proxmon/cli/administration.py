@@ -9,6 +9,7 @@ import urllib.request
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote
 
@@ -52,6 +53,10 @@ class Administration(Protocol):
 
     def compact(self) -> Row:
         """Give the room of deleted rows back to the disk; returns sizes and seconds."""
+        ...
+
+    def back_up(self) -> Path:
+        """Copy everything into a new directory inside the data directory; returns where. The caller moves it away."""
         ...
 
     def list_tokens(self) -> list[Row]:
@@ -132,6 +137,10 @@ class ServerAdministration:
     def compact(self) -> Row:
         """Give the room of deleted rows back to the disk; returns sizes and seconds."""
         return self._ask("POST", "/api/compact", seconds=COMPACTION_SECONDS)
+
+    def back_up(self) -> Path:
+        """Copy everything; returns where."""
+        return Path(self._ask("POST", "/api/backup", seconds=COMPACTION_SECONDS)["path"])
 
     def list_tokens(self) -> list[Row]:
         """List the API tokens."""
@@ -214,6 +223,11 @@ class StoreAdministration:
         """Give the room of deleted rows back to the disk; returns sizes and seconds."""
         with self._open() as monitor:
             return asdict(asyncio.run(monitor.costs.compact()))
+
+    def back_up(self) -> Path:
+        """Copy everything; returns where."""
+        with self._open() as monitor:
+            return asyncio.run(monitor.back_up())
 
     def list_tokens(self) -> list[Row]:
         """List the API tokens."""

@@ -26,7 +26,7 @@ from proxmon.handlers.metrics import MetricsHandler
 from proxmon.handlers.openapi import DescriptionHandler
 from proxmon.handlers.query import QueryHandler
 from proxmon.handlers.rules import RehearsalHandler, RulesHandler
-from proxmon.handlers.store import CompactionHandler
+from proxmon.handlers.store import BackupHandler, CompactionHandler
 
 Route = tuple[str, type[RequestHandler], dict[str, Any]]
 
@@ -51,6 +51,7 @@ HANDLERS: tuple[tuple[str, type[ApiHandler]], ...] = (
     (r"/api/rules/rehearsal", RehearsalHandler),
     (r"/api/query", QueryHandler),
     (r"/api/compact", CompactionHandler),
+    (r"/api/backup", BackupHandler),
     (r"/api/tokens", TokensHandler),
     (r"/api/tokens/([^/]+)", TokenHandler),
     (r"/api/openapi\.json", DescriptionHandler),

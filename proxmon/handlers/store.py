@@ -1,4 +1,4 @@
-"""The store's own upkeep over HTTP."""
+"""The store's own upkeep over HTTP: compaction and backups."""
 
 from __future__ import annotations
 
@@ -17,3 +17,15 @@ class CompactionHandler(ApiHandler):
         """Answer the file's size before and after, once it is done."""
         done = await self.monitor.costs.compact()
         self.answer({"before_bytes": done.before_bytes, "after_bytes": done.after_bytes, "seconds": done.seconds})
+
+
+class BackupHandler(ApiHandler):
+    """``POST /api/backup``: copy everything into a directory on the server's machine."""
+
+    async def prepare(self) -> None:
+        """Let administrators pass."""
+        await self.authorize(Role.ADMIN)
+
+    async def post(self) -> None:
+        """Answer where it is; the next backup deletes it unless it was moved away."""
+        self.answer({"path": str(await self.monitor.back_up())})

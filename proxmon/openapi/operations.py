@@ -215,6 +215,11 @@ OPERATIONS: tuple[Operation, ...] = (
         refusals=(409, 503),
     ),
     Operation(
+        *("backup", "post", "/api/backup", Access.ADMIN, "Copy everything into a directory on the server's machine."),
+        answer=record(path=STRING),
+        refusals=(409, 503),
+    ),
+    Operation(
         *("listTokens", "get", "/api/tokens", Access.ADMIN, "Names and roles of the API's tokens."),
         answer=ref("Tokens"),
     ),

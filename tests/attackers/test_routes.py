@@ -54,6 +54,7 @@ TABLE: dict[str, tuple[Use, ...]] = {
     "/healthz$": (Use(Access.EVERYBODY, "/healthz"),),
     "/metrics$": (Use(Access.READER, "/metrics"),),
     "/api/compact$": (Use(Access.ADMIN, "/api/compact", "POST"),),
+    "/api/backup$": (Use(Access.ADMIN, "/api/backup", "POST"),),
     "/api/ingest$": (Use(Access.HOST, "/api/ingest", "POST", a_message(samples=[])),),
     "/api/goodbye$": (Use(Access.HOST, "/api/goodbye", "POST", b""),),
     "/api/hosts$": (
