@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from panel.io.server import DocHandler, Server, WSHandler, get_server
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
-from tornado.web import StaticFileHandler
+from tornado.web import StaticFileHandler, authenticated
 
 from dashboards import assets_directory
 from dashboards.auth import SessionAuth, list_login_routes
@@ -56,10 +56,11 @@ class PageHandler(DocHandler):
 class HostPageHandler(PageHandler):
     """A host's page; the page of a host that is not there is the overview, with a message."""
 
+    @authenticated
     async def get(self, name: str, *args: Any, **kwargs: Any) -> None:
         """Answer the page, or go home."""
         is_past = bool(self.get_query_argument("at", "")) or self.monitor.moment is not None
-        if self.current_user and not is_past and self.monitor.board.find_named(name) is None:
+        if not is_past and self.monitor.board.find_named(name) is None:
             self.redirect(f"{self.application.prefix}/?{urlencode({'missing': name[:63]})}")
         else:
             await super().get(*args, name=name, **kwargs)  # pyright: ignore[reportGeneralTypeIssues] - it is a coroutine

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 from typing import Any
+
+import msgspec
 
 from proxmon.config import LARGEST_PORT, Settings, read_settings
 from proxmon.errors import SettingsError
@@ -39,5 +40,5 @@ def read_port(text: str | None) -> int | None:
 
 
 def print_json(value: object) -> None:
-    """Print a value as JSON."""
-    print(json.dumps(value, indent=2))
+    """Print a value as JSON, also one that holds payloads as they came."""
+    print(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())

@@ -112,6 +112,15 @@ def test_a_host_added_before_the_server_started_is_there(tmp_path: Path) -> None
         server.stop()
 
 
+def test_the_listing_holds_the_samples_with_and_without_a_server(tmp_path: Path) -> None:
+    server = Server(tmp_path / "data").start()
+    assert server.post(server.add_host("pve-01"), a_message(a_wire_sample())).ok
+    (beside,) = json.loads(proxmon("hosts", "list", "--json", data=server.data).stdout)
+    server.stop()
+    (alone,) = json.loads(proxmon("hosts", "list", "--json", data=server.data).stdout)
+    assert alone["samples"]["fast"]["payload"] == beside["samples"]["fast"]["payload"] != {}
+
+
 def test_a_second_server_on_the_same_data_is_refused(server: Server) -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "proxmon", "serve", "--port", "0"],

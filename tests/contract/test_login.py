@@ -77,6 +77,7 @@ def test_a_page_without_a_session_leads_to_the_login(each_server: Server, path: 
         answer = get(each_server, path, cookies=cookies)
         assert answer.status_code == 302
         assert urlsplit(answer.headers["Location"]).path == "/login"
+    assert "Traceback" not in each_server.log()
 
 
 @pytest.mark.parametrize("path", PAGES)
