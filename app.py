@@ -7,6 +7,7 @@ before Panel would run this file (proxmon/panel_entry.py). Panel runs it only wh
 from __future__ import annotations
 
 import gc
+import resource
 import sys
 from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
@@ -32,6 +33,8 @@ from storage import Store
 Companion = Callable[[Monitor, str], Coroutine[None, None, None]]
 # After each read and write the event loop waits for the thread that runs; by default for ten times as long.
 SWITCH_SECONDS = 0.0005
+# Each agent and each page keeps a connection, and services are started with room for 1,024 of them.
+MOST_FILES = 65_536
 # New objects between two looks at the young ones. A message of 50 samples makes three times the default of 700.
 YOUNG_OBJECTS = 20_000
 
@@ -47,6 +50,7 @@ def serve(settings: Settings, companion: Companion | None = None, options: Mappi
         StoreUnavailableError: the data directory cannot be used.
     """
     sys.setswitchinterval(SWITCH_SECONDS)
+    allow_files(MOST_FILES)
     check_password_hash(settings.password_hash)
     store = open_store(settings)
     directory = store.directory
@@ -88,6 +92,14 @@ def open_store(settings: Settings) -> Store:
     if settings.data_directory.is_file():
         raise SettingsError(f"Add --read-only: {settings.data_directory} is a file, such as `proxmon bundle` makes.")
     return Store.open(settings.data_directory, retention=settings.retention)
+
+
+def allow_files(count: int) -> None:
+    """Let this process open so many files and connections, or as many as the system lets it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def local_url(settings: Settings, port: int | None) -> str:

@@ -31,6 +31,9 @@ from proxmon.handlers.routes import list_routes
 log = logging.getLogger(__name__)
 
 PING_SECONDS = 20
+# An agent keeps its connection between two samples; who sends one byte a second is cut off in the end.
+IDLE_SECONDS, BODY_SECONDS = 300, 300
+BACKLOG = 1024  # connections that wait to be accepted: a fleet that returns after an outage comes at once
 SIGNED_OUT_CODE = 4401
 ASSET_SECONDS = 365 * 86_400
 
@@ -132,6 +135,8 @@ def make_server(monitor: Monitor, cookie_secret: str, **server_options: Any) -> 
         raise listen_error(settings, error) from error
     _add_routes(server, monitor)
     server._http.request_callback = _bounded(server, monitor)
+    for listening in server._http._sockets.values():
+        listening.listen(BACKLOG)
     return server
 
 
@@ -184,6 +189,7 @@ def _get_server(monitor: Monitor, cookie_secret: str, **server_options: Any) -> 
         include_cookies=[],
         compress_response=True,
         websocket_ping_interval=PING_SECONDS,
+        http_server_kwargs={"idle_connection_timeout": IDLE_SECONDS, "body_timeout": BODY_SECONDS},
         ssl_certfile=settings.tls_certificate or None,
         ssl_keyfile=settings.tls_key or None,
         **server_options,

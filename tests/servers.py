@@ -33,6 +33,7 @@ class Server:
     way: str = WAYS[0]
     environment: dict[str, str] = field(default_factory=dict)
     arguments: tuple[str, ...] = ()
+    wrapper: tuple[str, ...] = ()
     folder: Path = ROOT
     password: str = field(default_factory=lambda: secrets.token_urlsafe(12))
     password_hash: str = ""
@@ -53,8 +54,8 @@ class Server:
     def _command(self) -> list[str]:
         port = ["--port", str(self.port)]
         if self.way == "panel serve":
-            return [sys.executable, "-m", "panel", "serve", "app.py", *port, *self.arguments]
-        return [sys.executable, "-m", "proxmon", "serve", *port, *self.arguments]
+            return [*self.wrapper, sys.executable, "-m", "panel", "serve", "app.py", *port, *self.arguments]
+        return [*self.wrapper, sys.executable, "-m", "proxmon", "serve", *port, *self.arguments]
 
     def _wait(self) -> None:
         deadline = time.monotonic() + START_SECONDS
