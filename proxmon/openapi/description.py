@@ -33,6 +33,7 @@ REFUSALS = {
     413: "The message is too large.",
     422: "A field is wrong; the sentence names it.",
     429: "More is asked than can be done now: come back after Retry-After.",
+    502: "The other service did not accept it.",
     503: "The store cannot be used now: come back after Retry-After.",
 }
 RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}}}

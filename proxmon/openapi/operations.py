@@ -6,20 +6,22 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from proxmon.events import KIND_GROUPS, EventKind
-from proxmon.openapi.schemas import (
-    BOOLEAN,
-    INTEGER,
-    NAME,
-    SENT_MOMENT,
-    STRING,
-    TEXT,
-    Schema,
-    null_or,
-    one_of,
-    options,
-    record,
-    ref,
+from proxmon.openapi.parameters import (
+    ACKNOWLEDGEMENT,
+    AS,
+    AT,
+    CHANNEL,
+    FAREWELL,
+    FILE,
+    NAMED,
+    NEW_CHANNEL,
+    NUMBER_ID,
+    OF_NAME,
+    QUERY,
+    SILENCE,
+    in_query,
 )
+from proxmon.openapi.schemas import BOOLEAN, NAME, SENT_MOMENT, STRING, Schema, one_of, options, record, ref
 from proxmon.status import RULE_NAMES
 from proxmon.tokens import Role
 
@@ -66,35 +68,6 @@ class Operation:
         return sorted(by_access[self.access] | too_large | set(self.refusals))
 
 
-def _query(name: str, schema: Schema, text: str) -> Schema:
-    return {"name": name, "in": "query", "schema": schema, "description": text}
-
-
-def _in_path(name: str, schema: Schema) -> Schema:
-    return {"name": name, "in": "path", "required": True, "schema": schema}
-
-
-AT = _query("at", SENT_MOMENT, "The answer as of a past moment.")
-AS = _query("as", one_of("known", "collected"), "With `at`: what was known then, or what was so then.")
-HOST_NAME, TOKEN_NAME = _in_path("name", NAME), _in_path("name", NAME)
-NUMBER_ID = _in_path("id", {"type": "integer", "minimum": 0, "maximum": 2**31 - 1})
-NAMED = record(name=NAME)
-ACKNOWLEDGEMENT = options(reason=null_or(TEXT), until=null_or(SENT_MOMENT))
-SILENCE = options(
-    alert=null_or(INTEGER),
-    host=null_or(TEXT),
-    rule=null_or(TEXT),
-    subject=null_or(TEXT),
-    from_=null_or(SENT_MOMENT),
-    until=null_or(SENT_MOMENT),
-    hours=null_or(TEXT),
-    reason=null_or(TEXT),
-)
-QUERY: Schema = record(sql=STRING) | {
-    "properties": {"sql": STRING, "parameters": {"type": ["array", "object", "null"], "items": True}}
-}
-FILE: Schema = {"type": "string", "format": "binary"}
-
 OPERATIONS: tuple[Operation, ...] = (
     Operation(
         *("ingest", "post", "/api/ingest", Access.HOST, "Store an agent's samples; answered once they are durable."),
@@ -105,7 +78,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         *("goodbye", "post", "/api/goodbye", Access.HOST, "The agent stops: its host is offline at once."),
         status=204,
-        body=options(reason=null_or(TEXT)),
+        body=FAREWELL,
         is_body_required=False,
         refusals=(400, 503),
     ),
@@ -125,25 +98,25 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         *("getHost", "get", "/api/hosts/{name}", Access.READER, "One host, judged."),
         answer=ref("Host"),
-        parameters=(HOST_NAME, AT, AS),
+        parameters=(OF_NAME, AT, AS),
         refusals=(404, 422, 503),
     ),
     Operation(
         *("deleteHost", "delete", "/api/hosts/{name}", Access.ADMIN, "Delete a host and, unless told, its history."),
         status=204,
-        parameters=(HOST_NAME, _query("keep_history", BOOLEAN, "Keep the history.")),
+        parameters=(OF_NAME, in_query("keep_history", BOOLEAN, "Keep the history.")),
         refusals=(404, 503),
     ),
     Operation(
         *("rotateToken", "post", "/api/hosts/{name}/rotate", Access.ADMIN, "A new token; the old one is refused."),
         answer=ref("Issued"),
-        parameters=(HOST_NAME,),
+        parameters=(OF_NAME,),
         refusals=(404, 503),
     ),
     Operation(
         *("searchGuests", "get", "/api/guests", Access.READER, "The guests whose name, vmid or address contains q."),
         answer=ref("Guests"),
-        parameters=(_query("q", STRING, "A part of name, vmid or address."), AT, AS),
+        parameters=(in_query("q", STRING, "A part of name, vmid or address."), AT, AS),
         refusals=(422, 503),
     ),
     Operation(
@@ -151,10 +124,10 @@ OPERATIONS: tuple[Operation, ...] = (
         answer=ref("Alerts"),
         parameters=(
             AT,
-            _query("state", one_of("open", "acknowledged", "closed"), "Only alerts in this state."),
-            _query("severity", one_of("warning", "critical"), "Only alerts that are so bad."),
-            _query("host", STRING, "Only those of this host."),
-            _query("rule", STRING, f"Only those of this rule, such as {RULE_NAMES[0]}."),
+            in_query("state", one_of("open", "acknowledged", "closed"), "Only alerts in this state."),
+            in_query("severity", one_of("warning", "critical"), "Only alerts that are so bad."),
+            in_query("host", STRING, "Only those of this host."),
+            in_query("rule", STRING, f"Only those of this rule, such as {RULE_NAMES[0]}."),
         ),
         refusals=(422, 503),
     ),
@@ -190,15 +163,45 @@ OPERATIONS: tuple[Operation, ...] = (
         refusals=(404, 503),
     ),
     Operation(
+        *("listChannels", "get", "/api/channels", Access.ADMIN, "Where alerts are told, without the addresses."),
+        answer=ref("Channels"),
+    ),
+    Operation(
+        *("addChannel", "post", "/api/channels", Access.ADMIN, "Add a place where alerts are told."),
+        answer=ref("Channel"),
+        status=201,
+        body=NEW_CHANNEL,
+        refusals=(400, 409, 422, 503),
+    ),
+    Operation(
+        *("changeChannel", "patch", "/api/channels/{name}", Access.ADMIN, "Change what the body names."),
+        answer=ref("Channel"),
+        parameters=(OF_NAME,),
+        body=options(**CHANNEL),
+        refusals=(400, 404, 422, 503),
+    ),
+    Operation(
+        *("deleteChannel", "delete", "/api/channels/{name}", Access.ADMIN, "Delete a channel with its address."),
+        status=204,
+        parameters=(OF_NAME,),
+        refusals=(404, 503),
+    ),
+    Operation(
+        *("testChannel", "post", "/api/channels/{name}/test", Access.ADMIN, "Send a test message."),
+        answer=record(name=STRING, accepted=BOOLEAN),
+        parameters=(OF_NAME,),
+        refusals=(404, 502),
+    ),
+    Operation(
         *("listEvents", "get", "/api/events", Access.READER, "What happened to the hosts, the newest first."),
         answer=ref("Events"),
         parameters=(
             AT,
-            _query("host", STRING, "Only those of this host."),
-            _query("kind", one_of(*KIND_GROUPS, *EventKind), "Only this kind, or these kinds; may be repeated."),
-            _query("since", SENT_MOMENT, "From this moment on."),
-            _query("until", SENT_MOMENT, "Before this moment."),
-            _query("limit", {"type": "integer", "minimum": 1, "maximum": 1000}, "How many at most; 100 by default."),
+            in_query("host", STRING, "Only those of this host."),
+            in_query("kind", one_of(*KIND_GROUPS, *EventKind), "Only this kind, or these kinds; may be repeated."),
+            in_query("since", SENT_MOMENT, "From this moment on."),
+            in_query("until", SENT_MOMENT, "Before this moment."),
+            in_query("limit", {"type": "integer", "minimum": 1, "maximum": 1000}, "How many at most; 100 by default."),
         ),
         refusals=(422, 503),
     ),
@@ -233,7 +236,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         *("revokeToken", "delete", "/api/tokens/{name}", Access.ADMIN, "Refuse a token of the API from now on."),
         status=204,
-        parameters=(TOKEN_NAME,),
+        parameters=(OF_NAME,),
         refusals=(404, 503),
     ),
     Operation(

@@ -219,5 +219,18 @@ def _alert_answers() -> dict[str, Schema]:
             subject=STRING,
             hours=STRING,
         ),
+        "Channel": record(
+            name=STRING,
+            service=STRING,
+            severity=one_of(*Severity),
+            hosts=STRING,
+            quiet_hours=STRING,
+            tells_ends=BOOLEAN,
+            waiting=INTEGER,
+            failures=INTEGER,
+            error=null_or(STRING),
+            last_sent_at=null_or(MOMENT),
+        ),
+        "Channels": record(channels=list_of(ref("Channel"))),
         "Silences": record(silences=list_of(ref("Silence"))),
     }
