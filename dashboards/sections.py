@@ -153,10 +153,13 @@ class SelfReport(msgspec.Struct):
     agent: dict[str, Any] | None = None
 
 
+_SELF_REPORT = msgspec.json.Decoder(SelfReport)  # made before there are threads, as in proxmon/samples.py
+
+
 def read_self_report(raw: bytes) -> dict[str, Any]:
     """Return what the agent says of itself; nothing where that is not readable, such as a number beyond all bounds."""
     try:
-        return msgspec.json.decode(raw, type=SelfReport).agent or {}
+        return _SELF_REPORT.decode(raw).agent or {}
     except msgspec.MsgspecError:
         return {}
 

@@ -86,6 +86,15 @@ class WireMessage(Struct, frozen=True):
     sent_at: str | None = None
 
 
+# Made here, before there are threads: msgspec works out how to read a type when it meets it first, and measured,
+# two threads that meet it together end the process with a segmentation fault.
+_MESSAGE = msgspec.json.Decoder(WireMessage)
+_PAYLOADS: dict[Tier, msgspec.json.Decoder[Payload]] = {
+    tier: msgspec.json.Decoder(kind) for tier, kind in PAYLOAD_TYPES.items()
+}
+_SECTIONS, _SECTION = msgspec.json.Decoder(dict[str, Raw]), msgspec.json.Decoder(Section)
+
+
 @dataclass(frozen=True, slots=True)
 class Clocks:
     """How the agent's clock stands to the server's for one message."""
@@ -145,7 +154,7 @@ def fresh_moment(collected_at: datetime, received_at: datetime, observed_at: dat
 
 def read_payload(tier: Tier, raw: bytes) -> Payload:
     """Return the typed form of a payload's JSON; raises ``msgspec.MsgspecError`` where a value has the wrong type."""
-    return msgspec.json.decode(raw, type=PAYLOAD_TYPES[tier])
+    return _PAYLOADS[tier].decode(raw)
 
 
 def read_other_sections(tier: Tier, raw: bytes) -> dict[str, Section]:
@@ -153,10 +162,10 @@ def read_other_sections(tier: Tier, raw: bytes) -> dict[str, Section]:
     if not any(word in raw for word in FAILURE_WORDS):
         return {}
     known, found = PAYLOAD_TYPES[tier].__struct_encode_fields__, dict[str, Section]()
-    for name, section in msgspec.json.decode(raw, type=dict[str, Raw]).items():
+    for name, section in _SECTIONS.decode(raw).items():
         if name not in known:
             with suppress(msgspec.MsgspecError):
-                found[name[:MAX_NAME_CHARACTERS]] = msgspec.json.decode(section, type=Section)
+                found[name[:MAX_NAME_CHARACTERS]] = _SECTION.decode(section)
     failed = {name: one for name, one in found.items() if one.error is not None or one.incomplete is not None}
     return dict(islice(failed.items(), MAX_OTHER_SECTIONS))
 
@@ -182,7 +191,7 @@ def _decode(body: bytes) -> WireMessage:
         raise UnreadableError("Send the message as one JSON object.")
     try:
         body.decode()
-        return msgspec.json.decode(body, type=WireMessage)
+        return _MESSAGE.decode(body)
     except msgspec.ValidationError as error:
         raise SampleError(f"Correct the message: {error}.") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

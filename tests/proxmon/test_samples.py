@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -16,6 +18,7 @@ from proxmon.errors import ProxmonError, SampleError, TooLargeError, UnreadableE
 from proxmon.payload import FastPayload, Tier
 from proxmon.samples import Sample, parse_time, read_message
 from tests.builders import NOW, PAYLOADS, a_dataset, a_message, a_pool, a_wire_sample, iso
+from tests.servers import ROOT
 
 SECOND = timedelta(seconds=1)
 
@@ -256,3 +259,23 @@ def test_any_payload_is_read_or_refused_with_its_place(tier: Tier, payload: dict
     else:
         return
     assert "samples[0].payload" in refusal
+
+
+FIRST_READING = """
+import msgspec._utils
+from datetime import UTC, datetime
+from proxmon.samples import read_message
+from tests.builders import a_message, a_wire_sample
+
+def work_out(obj):
+    raise AssertionError(f"{obj} was not known before")
+
+msgspec._utils.get_class_annotations.__code__ = work_out.__code__
+body = a_message(*map(a_wire_sample, ("fast", "medium", "slow")))
+assert len(read_message(body, 1, datetime.now(UTC))) == 3
+"""
+
+
+def test_every_type_is_known_before_the_first_message_is_read() -> None:
+    ended = subprocess.run([sys.executable, "-c", FIRST_READING], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
