@@ -58,7 +58,7 @@ class Charts:
         head = {"to": "charts", "kind": str(wish.get("kind"))[:20], "id": wish.get("id")}
         try:
             request = read_request(wish, newest)
-            frame = await self.read_series(request)
+            frame = chosen(await self.read_series(request), str(wish.get("subject") or ""))
             lines, text = await asyncio.to_thread(write_columns, frame, request)
         except ProxmonError as error:
             return head | {"failed": str(error)}
@@ -66,7 +66,8 @@ class Charts:
             log.exception("The history of a host could not be read")
             return head | {"failed": "The history could not be read; the server's log says why."}
         self.lines[request.kind] = lines
-        return head | {"columns": text, "names": dict(guest_names(newest, lines))}
+        is_guests = request.kind is SeriesKind.GUEST
+        return head | {"columns": text, "names": guest_names(newest) if is_guests else {}}
 
     def follow(self, newest: Newest) -> Iterator[Message]:
         """Give the values of a fast sample that is new, in the order of the lines that the browser shows."""
@@ -172,13 +173,15 @@ def significant(values: Any) -> list[float | None]:
     return [None if math.isnan(value) else value for value in rounded.tolist()]
 
 
-def guest_names(newest: Newest, lines: list[Line]) -> Iterator[tuple[str, str]]:
-    """Give the names of the guests among the lines, by subject."""
-    wanted = {subject for _, subject in lines}
-    for guest in list_guests(newest.judged) if wanted != {""} else ():
-        subject = f"{guest.type}/{guest.vmid}"
-        if subject in wanted:
-            yield subject, f"{guest.vmid} {guest.name}".strip()
+def chosen(frame: Any, subject: str) -> Any:
+    """Return the rows of one subject, or all where none is chosen."""
+    return frame[frame["subject"] == subject] if subject and not frame.empty else frame
+
+
+def guest_names(newest: Newest) -> dict[str, str]:
+    """Return the names of the guests by subject, in the order of their ids."""
+    guests = sorted(list_guests(newest.judged), key=lambda guest: guest.vmid)
+    return {f"{guest.type}/{guest.vmid}": f"{guest.vmid} {guest.name}".strip() for guest in guests}
 
 
 def newest_values(newest: Newest) -> dict[tuple[SeriesKind, str, str], float | None]:

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from tornado.web import RequestHandler
 
-from dashboards.charts import line_columns, read_request
+from dashboards.charts import chosen, line_columns, read_request
 from dashboards.newest import Newest
 from proxmon.context import Monitor
 from proxmon.errors import NotFoundError, SampleError
@@ -29,11 +29,15 @@ class ValuesHandler(ReaderHandler):
         newest = Newest(judged, self.monitor.board.rules, self.monitor.clock())
         span = {one: self.get_query_argument(one, "") for one in ("since", "until")}
         requests = read_shown(self.get_query_argument("show", ""), span, newest)
-        frames = [(request, await self.monitor.series(request)) for request in requests]
+        frames = [(request, await self._read(request)) for request in requests]
         content = await asyncio.to_thread(write_file, frames, form, self.monitor.parquet)
         self.set_header("Content-Type", TYPES[form])
         self.set_header("Content-Disposition", f'attachment; filename="{name}-{requests[0].until:%Y-%m-%d}.{form}"')
         self.finish(content)
+
+    async def _read(self, request: SeriesRequest) -> Any:
+        frame = await self.monitor.series(request)
+        return chosen(frame, self.get_query_argument("guest", "")) if request.kind is SeriesKind.GUEST else frame
 
 
 def read_shown(shown: str, span: dict[str, str], newest: Newest) -> list[SeriesRequest]:

@@ -21,8 +21,8 @@ export const CHARTS = {
   memory: { kind: "host", title: "Memory", unit: BYTES, range: (top) => [0, top * 1.04], rows: memory },
   zpools: { kind: "zpool", title: "Zpool capacity", unit: PERCENT, range: whole, rows: each("capacity_percent", drawn), hasThresholds: true },
   storages: { kind: "storage", title: "Use over time", unit: PERCENT, range: whole, rows: each("used_percent") },
-  "guest-cpu": { kind: "guest", title: "CPU of the busiest guests", unit: PERCENT, range: upTo(10), rows: each("cpu_percent") },
-  "guest-memory": { kind: "guest", title: "Memory of the largest guests", unit: BYTES, range: upTo(1), rows: each("mem_bytes") },
+  "guest-cpu": { kind: "guest", title: "CPU of guests", unit: PERCENT, range: upTo(10), rows: each("cpu_percent") },
+  "guest-memory": { kind: "guest", title: "Memory of guests", unit: BYTES, range: upTo(1), rows: each("mem_bytes") },
 };
 
 function one(metric, label) {

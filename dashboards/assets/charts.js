@@ -4,6 +4,7 @@ import { CHARTS } from "./chart-kinds.js";
 import { Statuses } from "./chart-statuses.js";
 import { now } from "./clock.js";
 import { isPast } from "./dom.js";
+import { GuestPicker } from "./guest-picker.js";
 import { History } from "./history.js";
 import { Ranges } from "./ranges.js";
 import { Values } from "./values.js";
@@ -29,6 +30,7 @@ class Charts {
     const tools = { thresholds, statuses: () => this.statuses, hover: (at) => this.ranges.hover(at), select: (since, until) => this.ranges.zoom(since, until), reset: () => this.ranges.goBack() };
     for (const figure of document.querySelectorAll("[data-chart]")) this.add(figure, tools);
     this.values = new Values(document.querySelector("[data-role=chart-values]"), host, this.histories);
+    this.picker = new GuestPicker(document.querySelector("[data-role=guest-picker]"), () => this.ask("guest", this.kinds.get("guest")));
     this.watch();
   }
 
@@ -81,7 +83,7 @@ class Charts {
     const id = (this.asked += 1);
     kind.id = id;
     kind.points = points(kind.charts[0].figure);
-    this.send({ to: "charts", kind: name, id, points: kind.points, ...this.ranges.wish });
+    this.send({ to: "charts", kind: name, id, points: kind.points, subject: name === "guest" ? this.picker.subject : "", ...this.ranges.wish });
     setTimeout(() => kind.id === id && kind.isWaiting && kind.charts.forEach((chart) => chart.setState("loading")), PATIENCE_MS);
     kind.isWaiting = true;
   }
@@ -101,6 +103,10 @@ class Charts {
     if (message.failed) return kind.charts.forEach((chart) => chart.setState("failed", message.failed));
     const history = new History(JSON.parse(message.columns), message.names, kind.points);
     this.histories.set(message.kind, history);
+    if (message.kind === "guest") {
+      this.picker.offer(message.names);
+      history.subject = this.picker.subject;
+    }
     this.ranges.answered(history.since, history.until, message.kind === "host" ? history.resolution : undefined);
     kind.charts.forEach((chart) => chart.show(history));
     this.values.refresh();

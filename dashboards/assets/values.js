@@ -50,7 +50,7 @@ export class Values {
     const [{ since, until }] = known.map(([, history]) => history);
     const show = known.map(([kind, history]) => `${kind}:${history.points}`).join();
     for (const file of this.files) {
-      file.href = address(`/hosts/${encodeURIComponent(this.host)}/values.${file.dataset.form}`, `since=${since}&until=${until}&show=${show}`);
+      file.href = address(`/hosts/${encodeURIComponent(this.host)}/values.${file.dataset.form}`, `since=${since}&until=${until}&show=${show}&guest=${this.histories.get("guest")?.subject ?? ""}`);
     }
   }
 

@@ -13,7 +13,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import PHONE
 from tests.browser.test_pages import card, send
-from tests.builders import a_fast_payload, a_message, a_pool, a_wire_sample, iso
+from tests.builders import a_fast_payload, a_guest, a_message, a_pool, a_wire_sample, iso
 from tests.pasts import BEGIN, KEEP_EVERYTHING, WrittenPast
 from tests.servers import Server
 
@@ -178,6 +178,29 @@ def test_an_outage_is_shaded_and_its_moments_are_a_click_away(own_server: Server
     marks.click()
     expect(page).to_have_url(re.compile(r"/hosts/pve-01\?range=1h&at=20\d\d-.*Z$"))
     expect(page.locator(".host-title .pill")).to_have_text("Offline")
+
+
+def test_one_guest_s_charts_are_chosen_by_its_name(open_page: OpenPage, server: Server, fresh: tuple[str, str]) -> None:
+    name, token = fresh
+    guests = {"vms": [a_guest(), a_guest(vmid=101, name="db-01", type="lxc", cpu_percent=44.0)]}
+    now = datetime.now(UTC)
+    moments = [iso(now - timedelta(seconds=10 * age)) for age in range(30, 0, -1)]
+    samples = [a_wire_sample(collected_at=at, payload=a_fast_payload(vms_runtime=guests)) for at in moments]
+    assert server.post(token, a_message(*samples, sent_at=iso(now))).ok
+    assert server.ask("POST", "/api/query", json={"sql": "SELECT 1"}).ok  # it waits until all tables have the samples
+    page = open_page(f"/hosts/{name}?range=1h")
+    chart(page, "guest-cpu").scroll_into_view_if_needed()
+    legend = chart(page, "guest-cpu").locator(".chart-legend li")
+    expect(legend).to_have_count(2)
+    page.get_by_label("Guests in the charts").select_option("101 db-01")
+    expect(legend).to_have_count(1)
+    expect(legend).to_contain_text("44 %")
+    page.get_by_text("Values as a table and as a file").click()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download CSV").click()
+    header = download.value.path().read_text().splitlines()[0]
+    assert "cpu_percent lxc/101" in header
+    assert "qemu/100" not in header
 
 
 def test_the_step_of_the_charts_is_told(open_page: OpenPage, server: Server, fresh: tuple[str, str]) -> None:

@@ -131,13 +131,27 @@ def test_a_wish_that_makes_no_sense_fails_in_words(wish: dict[str, Any]) -> None
     assert "could not be read" in answered(Charts(one_frame), **wish)["failed"]
 
 
-def test_a_guest_s_line_has_its_name() -> None:
-    async def guests(request: SeriesRequest) -> Any:
-        return a_frame(request, "qemu/100", "lxc/7")
+async def two_guests(request: SeriesRequest) -> Any:
+    return a_frame(request, "qemu/100", "lxc/7")
 
+
+def guest_lines(**wish: Any) -> dict[str, Any]:
     newest = a_newest(a_snapshot(a_sample(payload=a_fast_payload(vms_runtime={"vms": [a_guest(name="web-01")]}))))
-    answer = asyncio.run(Charts(guests).answer(a_wish(kind="guest"), newest))
-    assert answer["names"] == {"qemu/100": "100 web-01"}
+    return asyncio.run(Charts(two_guests).answer(a_wish(kind="guest", **wish), newest))
+
+
+def test_a_guest_s_line_has_its_name() -> None:
+    assert guest_lines()["names"] == {"qemu/100": "100 web-01"}
+    assert answered(Charts(one_frame))["names"] == {}
+
+
+def test_one_guest_can_be_shown_alone() -> None:
+    def subjects(**wish: Any) -> set[str]:
+        return {line["subject"] for line in json.loads(guest_lines(**wish)["columns"])["lines"]}
+
+    assert subjects() == {"qemu/100", "lxc/7"}
+    assert subjects(subject="lxc/7") == {"lxc/7"}
+    assert subjects(subject="qemu/999") == set()
 
 
 def test_a_new_sample_is_one_value_a_line() -> None:
