@@ -62,7 +62,7 @@ function fillMore(drawn) {
   const facts = el("dl", { class: "facts" });
   fact(facts, "Rule", row.label);
   if (row.measured) fact(facts, "Measured", row.measured);
-  fact(facts, "Threshold", row.threshold);
+  if (row.threshold) fact(facts, "Threshold", row.threshold);
   if (row.clears_when && row.state !== "closed") fact(facts, "What helps", commands(row.clears_when), "full");
   if (row.acknowledged && row.state === "acknowledged") fact(facts, "Acknowledged", acknowledgement(row.acknowledged), "full");
   more.replaceChildren(facts, el("h3", { text: "Timeline" }), el("ol", { class: "moments" }, ...row.events.map((event) => momentOf(row, event))), ...actions(drawn));

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import quote
 
-from proxmon.alerts.model import Severity
+from proxmon.alerts.model import SERVER_ID, Severity
 from proxmon.alerts.records import AlertRecord
 from proxmon.alerts.tellings import Owed
 from proxmon.rules.words import number, span
@@ -40,7 +40,7 @@ class Item:
     @property
     def place(self) -> str:
         """Return where it is."""
-        return plain(self.host) or SERVER
+        return plain(self.host) or (SERVER if self.record.host_id == SERVER_ID else "a deleted host")
 
     @property
     def what(self) -> str:
@@ -77,6 +77,8 @@ class Composer:
         yield f"Host: {item.place}"
         yield f"Rule: {newest.rule}" + (f", {plain(newest.subject)}" if newest.subject else "")
         yield _since(record, now)
+        if item.owed is Owed.END and record.events[-1].detail:
+            yield f"Ended: {plain(record.events[-1].detail)}"
         if newest.value is not None and newest.rule != "offline":
             yield f"Measured: {_measured(record)}"
         if newest.threshold:

@@ -34,7 +34,8 @@ def an_item(
     host: str = "pve-01", owed: Owed = Owed.CRITICAL, *, is_repetition: bool = False, **changes: object
 ) -> Item:
     event = replace(OPENED, **changes)  # pyright: ignore[reportArgumentType]
-    events = [event, replace(event, kind=EventKind.CLOSED)] if owed is Owed.END else [event]
+    closed = replace(event, kind=EventKind.CLOSED, detail="rpool is ONLINE")
+    events = [event, closed] if owed is Owed.END else [event]
     return Item(fold(events)[event.alert_id], host, owed, is_repetition)
 
 
@@ -58,6 +59,7 @@ def test_an_end_says_so_and_offers_nothing_to_acknowledge() -> None:
     message = COMPOSER.compose([an_item(owed=Owed.END)], NOW)
     assert message.title == "[ended] pve-01: rpool is DEGRADED"
     assert "From 2026-11-22 19:58:00 UTC to 2026-11-22 20:00:00 UTC (2 min)" in message.body
+    assert "Ended: rpool is ONLINE" in message.body
     assert "Acknowledge" not in message.body
     assert message.severity is None
 
@@ -103,6 +105,10 @@ def test_an_alert_of_the_server_itself_has_no_host_page() -> None:
     message = COMPOSER.compose([an_item("", rule="channel", value=None, host_id=0)], NOW)
     assert message.title.startswith("[critical] proxmon: ")
     assert "/hosts/" not in message.body
+
+
+def test_the_end_of_a_deleted_host_s_alert_is_not_taken_for_one_of_the_server() -> None:
+    assert COMPOSER.compose([an_item("", Owed.END)], NOW).title == "[ended] a deleted host: rpool is DEGRADED"
 
 
 def test_a_reason_of_apprise_keeps_the_secrets_of_its_address() -> None:
