@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,8 +15,10 @@ from proxmon.rules.words import number, span
 
 SERVER = "proxmon"
 MOST_TOLD = 10  # more alerts in one message are counted: most services take 2,000 characters
+MOST_WHOLE = 3  # and so many in full stay below that
 MOST_NAMED = 5
 REPETITION = "This may be a repetition: it is not known whether an earlier attempt arrived."
+_SPAN = re.compile(r" (?:for )?\d[\d.,]* \w+(?: ago)?$")
 NO_LINKS = "Set PROXMON_PUBLIC_URL on the server, and messages have links."
 
 
@@ -44,8 +47,12 @@ class Item:
 
     @property
     def what(self) -> str:
-        """Return what it is, in one line."""
-        return plain(self.record.newest.message)
+        """Return what it is, in one line; for how long a host is offline is said elsewhere."""
+        newest = self.record.newest
+        if newest.rule != "offline":
+            return plain(newest.message)
+        why = _SPAN.sub("", plain(newest.message))
+        return f"Offline: {why[:1].lower()}{why[1:]}"
 
     @property
     def word(self) -> str:
@@ -64,12 +71,20 @@ class Composer:
         """Return one message for all items, the worst first."""
         ordered = sorted(items, key=lambda item: (_ORDER[item.owed], item.record.id))
         one = ordered[0]
-        lines = self._whole(one, now) if len(ordered) == 1 else self._digest(ordered, now)
+        lines = self._few(ordered, now) if len(ordered) <= MOST_WHOLE else self._digest(ordered, now)
         notes = [REPETITION] if any(item.is_repetition for item in ordered) else []
         notes += [] if self.public_url else [NO_LINKS]
         title = f"[{one.word}] {one.place}: {one.what}" if len(ordered) == 1 else digest_title(ordered)
         worst = None if one.owed is Owed.END else Severity(one.owed.value)
         return Message(title, "\n".join([*lines, *(["", *notes] if notes else [])]), worst)
+
+    def _few(self, items: Sequence[Item], now: datetime) -> Iterator[str]:
+        for item in items:
+            if item is not items[0]:
+                yield ""
+            if len(items) > 1:
+                yield f"[{item.word}] {item.place}"
+            yield from self._whole(item, now)
 
     def _whole(self, item: Item, now: datetime) -> Iterator[str]:
         record, newest = item.record, item.record.newest

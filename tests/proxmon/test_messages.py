@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from proxmon.alerts.messages import MOST_TOLD, NO_LINKS, REPETITION, Composer, Item
 from proxmon.alerts.model import AlertEvent, EventKind, Severity
 from proxmon.alerts.records import fold
@@ -83,6 +85,32 @@ def test_ten_hosts_that_are_offline_are_one_message() -> None:
     ]
     message = COMPOSER.compose(items, NOW)
     assert message.title == "[critical] 10 hosts offline: pve-01, pve-02, pve-03, pve-04, pve-05 and 5 more"
+
+
+def test_a_few_alerts_are_told_in_full_in_one_message() -> None:
+    items = [an_item(), an_item("pve-02", Owed.WARNING, alert_id=4), an_item("pve-03", Owed.END, alert_id=5)]
+    message = COMPOSER.compose(items, NOW)
+    assert message.title == "3 alerts: 1 critical, 1 warning, 1 ended"
+    assert [line for line in message.body.splitlines() if line.startswith("[")] == [
+        "[critical] pve-01",
+        "[warning] pve-02",
+        "[ended] pve-03",
+    ]
+    assert [message.body.count(words) for words in ("What helps: ", "Acknowledge: ", "/hosts/")] == [2, 2, 3]
+    assert len(message.body) < 2000
+
+
+@pytest.mark.parametrize(
+    ("message", "title"),
+    [
+        ("No sample for 30 s", "Offline: no sample"),
+        ("The agent was stopped 0 s ago", "Offline: the agent was stopped"),
+        ("No sample for 1.5 h", "Offline: no sample"),
+    ],
+)
+def test_a_message_does_not_say_how_long_ago_something_was_when_it_opened(message: str, title: str) -> None:
+    item = an_item(rule="offline", subject="", value=31.0, message=message)
+    assert COMPOSER.compose([item], NOW).title == f"[critical] pve-01: {title}"
 
 
 def test_many_alerts_are_a_digest_with_the_worst_first() -> None:
