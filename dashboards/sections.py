@@ -9,6 +9,7 @@ import msgspec
 from markupsafe import Markup
 
 from dashboards.findings import finding_rows
+from dashboards.forecasts import find_forecast
 from dashboards.formats import decimal, duration, percent, plain, share, size
 from dashboards.newest import Newest
 from dashboards.templating import render
@@ -78,7 +79,12 @@ def storages(newest: Newest) -> Context:
     listed = newest.storages.storages
     shares = [(one, share(one.used_bytes, one.total_bytes)) for one in listed or ()]
     ordered = sorted(shares, key=lambda pair: (pair[0].active is False, -(pair[1] or 0.0), pair[0].name))
-    return {"note": note(newest, Tier.FAST, "storage"), "storages": ordered, "is_known": listed is not None}
+    return {
+        "note": note(newest, Tier.FAST, "storage"),
+        "storages": ordered,
+        "forecasts": {one.name: find_forecast(newest, "storage", one.name) for one, _ in ordered},
+        "is_known": listed is not None,
+    }
 
 
 def snapshots(newest: Newest) -> Context:

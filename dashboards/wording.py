@@ -34,6 +34,7 @@ LABELS = {
     "disk_temperature": "Disk temperature",
     "certificate": "Certificates",
     "agent_outdated": "Agent version",
+    "days_until_full": "Days until full",
     "channel": "Channel",
 }
 

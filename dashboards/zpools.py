@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from dashboards.forecasts import ForecastLine, find_forecast
 from dashboards.formats import unix
 from dashboards.newest import Newest
 from proxmon.findings import SEVERITY, Verdict
@@ -44,6 +45,7 @@ class PoolView:
     scrubbed: float | None
     running: tuple[tuple[str, float | None], ...]
     rows: tuple[VdevRow, ...]
+    forecast: ForecastLine | None = None
 
 
 def zpool_views(newest: Newest) -> list[PoolView]:
@@ -70,6 +72,7 @@ def _view(newest: Newest, pool: Pool) -> PoolView:
         scrubbed=unix(scrubbed),
         running=tuple(_running(pool)) if newest.is_current(Tier.FAST, "zfs_pools") else (),
         rows=tuple(vdev_rows(pool)),
+        forecast=find_forecast(newest, "zpool", pool.name),
     )
 
 

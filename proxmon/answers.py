@@ -15,6 +15,7 @@ from proxmon.board import JudgedHost
 from proxmon.credentials import ApiToken
 from proxmon.events import Event
 from proxmon.findings import Detail, Finding
+from proxmon.forecast import Forecast, ForecastKey
 from proxmon.guests import Guest
 from proxmon.samples import Sample
 
@@ -41,7 +42,26 @@ def host_answer(judged: JudgedHost, now: datetime) -> dict[str, Any]:
         "agent_version": newest.agent_version if newest else None,
         "findings": [finding_answer(finding, now, judged.find_since(finding)) for finding in status.findings],
         "skipped": [{"rule": one.rule, "why": one.why} for one in status.skipped],
+        "forecasts": [forecast_answer(key, one) for key, one in sorted(snapshot.forecasts.items())],
         "samples": {tier.value: sample_answer(sample) for tier, sample in sorted(snapshot.samples.items())},
+    }
+
+
+def forecast_answer(key: ForecastKey, forecast: Forecast) -> dict[str, Any]:
+    """Return when something is full, or why that cannot be said, and how often past forecasts held."""
+    return {
+        "kind": key[0],
+        "subject": key[1],
+        "at": iso(forecast.at),
+        "full_at": iso(forecast.full_at),
+        "days": forecast.days,
+        "earliest_days": forecast.earliest_days,
+        "latest_days": forecast.latest_days,
+        "bytes_per_day": forecast.rate,
+        "why": forecast.why or None,
+        "held": forecast.held,
+        "tried": forecast.tried,
+        "history_days": forecast.history_days,
     }
 
 

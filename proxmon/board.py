@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -14,6 +14,7 @@ from proxmon.config import RuleSettings
 from proxmon.events import Recorded
 from proxmon.findings import Finding, Status, earliest
 from proxmon.fleet import Fleet, FleetSnapshot, HostSnapshot
+from proxmon.forecast import Forecast, ForecastKey
 from proxmon.past import judge_past
 from proxmon.rulebook.book import RuleBook, as_book
 from proxmon.sameness import is_unchanged
@@ -160,6 +161,18 @@ class Board:
         if self._recording is not None:
             self._recording.forget(host_id)
         self.bus.publish(Changes(frozenset({host_id}), is_fleet_changed=True))
+
+    def learn(self, host_id: int, forecasts: Mapping[ForecastKey, Forecast]) -> None:
+        """Take in what was forecast of a host, and tell the bus."""
+        known = self.fleet.find(host_id)
+        if known is None or known.forecasts == forecasts:
+            return
+        self.fleet.put(replace(known, forecasts=forecasts))
+        now = self.clock()
+        self._let_expire(host_id, now)
+        self._judge(self.fleet.find(host_id) or known, now)
+        self._tell(host_id, now)
+        self.bus.publish(Changes(frozenset({host_id})))
 
     def set_rules(self, rules: RuleBook) -> None:
         """Judge every host by other rules, and tell the bus; alerts follow the rules by themselves."""

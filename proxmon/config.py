@@ -25,6 +25,7 @@ ORDERED_SETTINGS = (
     ("storage_warning_percent", "storage_critical_percent"),
     ("disk_warning_celsius", "disk_critical_celsius"),
     ("certificate_critical_days", "certificate_warning_days"),
+    ("full_critical_days", "full_warning_days"),
 )
 
 
@@ -122,6 +123,12 @@ class RuleSettings:
         3.0,
         "PROXMON_CERTIFICATE_CRITICAL_DAYS",
         "A certificate of the host that ends in fewer days than this is critical.",
+    )
+    full_warning_days: float = setting(
+        14.0, "PROXMON_FULL_WARNING_DAYS", "What is full in fewer days is a warning, where `days_until_full` is on."
+    )
+    full_critical_days: float = setting(
+        3.0, "PROXMON_FULL_CRITICAL_DAYS", "What is full in fewer days is critical, where `days_until_full` is on."
     )
 
     def __post_init__(self) -> None:

@@ -19,6 +19,7 @@ from proxmon.bus import Bus
 from proxmon.config import Settings
 from proxmon.costs import CostMeter
 from proxmon.events import Event, EventRequest, StepRequest
+from proxmon.forecasts import ForecastDesk
 from proxmon.hosts import HostRegistry
 from proxmon.ingest import Ingest
 from proxmon.queries import Queries
@@ -61,6 +62,7 @@ class Monitor:
     channels: ChannelBook
     dispatcher: Dispatcher
     heartbeat: Heartbeat
+    forecasts: ForecastDesk
     tokens: TokenRegistry
     sessions: Sessions
     ingest: Ingest

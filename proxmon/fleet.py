@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from proxmon.events import Recorded
+from proxmon.forecast import Forecast, ForecastKey
 from proxmon.payload import FastPayload, Tier
 from proxmon.samples import Sample
 from proxmon.scrubs import finished_scrubs
@@ -46,6 +47,7 @@ class HostSnapshot:
     ``last_scrubs`` holds the end of the last finished scrub that was ever heard of, by pool.
     ``recorded`` is what the events say of it, None where there are none. ``resolution`` is what a past moment is shown
     from; where that is no full one, ``kept_at`` is when the sample was observed that was kept of that time.
+    ``forecasts`` say when something is full, by kind and name; a past moment has none.
     """
 
     host: Host
@@ -58,6 +60,7 @@ class HostSnapshot:
     recorded: Recorded | None = None
     resolution: Resolution = Resolution.FULL
     kept_at: datetime | None = None
+    forecasts: Mapping[ForecastKey, Forecast] = field(default_factory=dict[ForecastKey, Forecast])
 
     @property
     def is_thinned(self) -> bool:

@@ -26,6 +26,7 @@ from proxmon.control import private_key
 from proxmon.costs import CostMeter, CostStore
 from proxmon.events import Event, EventRequest, StepRequest
 from proxmon.fleet import Fleet, FleetSnapshot, HostSnapshot
+from proxmon.forecasts import DailyStore, ForecastDesk
 from proxmon.history import HistoryStore
 from proxmon.hosts import HostRegistry, HostStore
 from proxmon.ingest import Ingest, SampleStore
@@ -67,7 +68,16 @@ class ShownMoment(Protocol):
 
 
 class Store(
-    HostStore, TokenStore, SessionStore, SampleStore, QueryStore, CheckedStore, CostStore, HistoryStore, Protocol
+    HostStore,
+    TokenStore,
+    SessionStore,
+    SampleStore,
+    QueryStore,
+    CheckedStore,
+    CostStore,
+    HistoryStore,
+    DailyStore,
+    Protocol,
 ):
     """What the monitor needs of the store; every method may block."""
 
@@ -196,6 +206,7 @@ def make_monitor(store: Store, settings: Settings, clock: Callable[[], datetime]
             store.channels, channels, alerts, silences, composer=composer, sender=sender, clock=clock
         ),
         heartbeat=Heartbeat(settings.heartbeat_url, store.check, clock),
+        forecasts=ForecastDesk(store, board),
         tokens=TokenRegistry(store, clock),
         sessions=Sessions(store, clock, settings.session_days),
         ingest=Ingest(store, board, clock, settings.max_body_bytes),
@@ -265,6 +276,7 @@ async def keep_ticking(monitor: Monitor, seconds: float = TICK_SECONDS) -> None:
             if monitor.moment is None:  # a copy tells nobody
                 monitor.dispatcher.tick()
                 monitor.heartbeat.tick()
+                monitor.forecasts.tick()
             await monitor.sessions.expire()
         except Exception:  # the lights must go on ageing whatever one host's data does
             log.exception("A tick failed")

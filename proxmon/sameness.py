@@ -25,6 +25,8 @@ def is_unchanged(before: HostSnapshot, after: HostSnapshot, rules: RuleBook, now
     """
     if before.samples.keys() != after.samples.keys() or before.last_scrubs != after.last_scrubs:
         return False
+    if before.forecasts is not after.forecasts:
+        return False
     settings = rules.of_host(after.host.name).settings
     if _is_clock_off(before, settings) != _is_clock_off(after, settings):
         return False

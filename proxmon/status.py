@@ -13,6 +13,7 @@ from proxmon.rulebook.book import RuleBook, as_book
 from proxmon.rules.base import Case, Rule, graded
 from proxmon.rules.connection import judge_clock_offset, judge_collection, judge_offline
 from proxmon.rules.disks import DISK_HEALTH, DISK_TEMPERATURE
+from proxmon.rules.filling import judge_filling
 from proxmon.rules.guests import BACKUP_AGE, GUEST_STOPPED
 from proxmon.rules.machine import CERTIFICATE, LOAD, MEMORY, REBOOT_REQUIRED, SECURITY_UPDATES, judge_agent
 from proxmon.rules.snapshots import SNAPSHOT_COUNT, SNAPSHOT_NEWEST
@@ -45,7 +46,7 @@ FURTHER_RULES: tuple[Rule, ...] = (
     DISK_TEMPERATURE,
     CERTIFICATE,
 )
-RULE_NAMES = (*CONTRACT_NAMES, *(rule.name for rule in FURTHER_RULES), "agent_outdated")
+RULE_NAMES = (*CONTRACT_NAMES, *(rule.name for rule in FURTHER_RULES), "agent_outdated", "days_until_full")
 
 # The order in which statuses are shown: what needs somebody first comes first.
 WORST_FIRST = (Status.CRITICAL, Status.WARNING, Status.OFFLINE, Status.OK)
@@ -118,6 +119,7 @@ _JUDGES: tuple[tuple[str, Callable[[Case], Finding | Skipped]], ...] = (
     ("clock_offset", _judge_clock),
     *((rule.name, rule.judge) for rule in FURTHER_RULES),
     ("agent_outdated", judge_agent),
+    ("days_until_full", judge_filling),
 )
 
 

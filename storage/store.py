@@ -21,6 +21,7 @@ from proxmon.credentials import ApiToken, HostSecret, TokenSecret
 from proxmon.errors import ConflictError, StoreUnavailableError
 from proxmon.events import Event, EventRequest, StepRequest
 from proxmon.fleet import FleetSnapshot, Host
+from proxmon.forecast import DailyValues, Quota
 from proxmon.history import History, HistoryRequest
 from proxmon.payload import Tier
 from proxmon.samples import Appended, Sample
@@ -31,6 +32,7 @@ from storage.backup import restore_backup
 from storage.channels import ChannelTable
 from storage.copies import CopiedChannels, CopiedCredentials, CopiedDatabase, NoWriter, Shown, find_database, read_shown
 from storage.credentials import CredentialFile
+from storage.daily import read_daily
 from storage.database import Database
 from storage.directory import DataDirectory
 from storage.events import find_step, list_events, list_recorded_since
@@ -194,6 +196,11 @@ class Store:
         self._settle_what_can_be()
         with self._database.reader() as cursor:
             yield read_history(cursor, request)
+
+    def list_daily(self, until: datetime, days: int, quotas: Sequence[Quota]) -> list[DailyValues]:
+        """List one value a day of what can get full, up to a moment."""
+        with self._database.reader() as cursor:
+            return read_daily(cursor, until, days, quotas)
 
     def settle(self) -> None:
         """Wait until the tables have every sample that was acknowledged before."""

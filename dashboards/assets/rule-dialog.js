@@ -4,7 +4,7 @@ import { el } from "./dom.js";
 
 const SWITCH = [["", "as it is"], ["true", "yes"], ["false", "no"], ["none", "take my change back"]];
 const SEVERITY = [["", "as it is"], ["warning", "warning"], ["critical", "critical"], ["none", "take my change back"]];
-const TIMES = [["for_samples", "Alert after samples"], ["for_minutes", "and minutes"], ["clear_samples", "End after samples"], ["clear_minutes", "and minutes"]];
+const TIMES = [["clear_below", "Ends below"], ["for_samples", "Alert after samples"], ["for_minutes", "and minutes"], ["clear_samples", "End after samples"], ["clear_minutes", "and minutes"]];
 
 export function askRule(rule, host, act) {
   const where = [field("host", "Hosts (a name or a pattern)", { value: host || "*", maxlength: 200 })];

@@ -13,10 +13,12 @@ from proxmon.alerts.engine import AlertEngine
 from proxmon.alerts.model import AlertEvent
 from proxmon.alerts.policy import default_policies
 from proxmon.alerts.records import AlertRecord, fold
+from proxmon.findings import Status
 from proxmon.fleet import HostSnapshot
 from proxmon.history import History
 from proxmon.payload import Tier
 from proxmon.rulebook.book import RuleBook
+from proxmon.sameness import is_unchanged
 from proxmon.samples import Sample
 from proxmon.status import evaluate
 
@@ -55,12 +57,21 @@ class _Player:
         self._book = book
         self._engine = AlertEngine(lambda host, at: evaluate(host, book, at), default_policies(book), since)
         self.events: list[AlertEvent] = []
+        self._online: set[int] = set()
         for host in hosts:
-            self.take(host, since)
+            self.take(host, host, since)
 
-    def take(self, host: HostSnapshot, at: datetime) -> None:
+    def take(self, before: HostSnapshot, host: HostSnapshot, at: datetime) -> None:
+        """Judge a host, unless it says the same as before and nothing of it is followed; most samples do."""
         self.events += self._engine.advance(at)
-        self.events += self._engine.take(host, evaluate(host, self._book, at), at)
+        is_online = host.host.id in self._online
+        if is_online and is_unchanged(before, host, self._book, at) and self._engine.keep(host):
+            return
+        status = evaluate(host, self._book, at)
+        self._online.discard(host.host.id)
+        if status.status is not Status.OFFLINE:
+            self._online.add(host.host.id)
+        self.events += self._engine.take(host, status, at)
 
     def finish(self, at: datetime) -> tuple[AlertRecord, ...]:
         self.events += self._engine.advance(at)
@@ -139,9 +150,9 @@ class _Stage:
                 self._put(replace(host, left_at=goodbye.at, left_reason=goodbye.reason), goodbye.at)
 
     def _put(self, host: HostSnapshot, at: datetime) -> None:
-        self._fleet[host.host.id] = host
+        before, self._fleet[host.host.id] = self._fleet[host.host.id], host
         for player in self._players:
-            player.take(host, at)
+            player.take(before, host, at)
 
 
 def filled(history: History, until: datetime, repeats: int) -> Iterator[Sample]:

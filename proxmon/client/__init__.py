@@ -67,6 +67,14 @@ class Fleet:
         rows = [{"host": host["host"], **finding} for host in hosts for finding in host["findings"]]
         return _with_times(pd.DataFrame(rows, columns=names), "since", "observed_at")
 
+    def forecasts(self) -> Any:
+        """Return a DataFrame of when pools, storages and datasets with quotas are full; empty without a server."""
+        names = ["host", "kind", "subject", "days", "earliest_days", "latest_days", "full_at", "bytes_per_day"]
+        names += ["why", "held", "tried", "history_days"]
+        hosts = self._source.list_hosts(None)
+        rows = [{"host": host["host"], **one} for host in hosts for one in host.get("forecasts", ())]
+        return _with_times(pd.DataFrame(rows, columns=names), "full_at")
+
     def guests(self, query: str = "", at: Moment = None) -> Any:
         """Return a DataFrame of the guests whose name, vmid or IP address contains the query."""
         names = ["host", "vmid", "type", "name", "run_state", "ips", "macs"]

@@ -211,5 +211,14 @@ FURTHER = (
         clears=Hold(1),
     ),
     RuleSpec("agent_outdated", is_on=False, opens=Hold(2), clears=Hold(1)),
+    # Forecasts are made each hour; one that gets better must stay so for a day.
+    RuleSpec(
+        "days_until_full",
+        "volume",
+        (Parameter("warning_days", "full_warning_days", "d"), Parameter("critical_days", "full_critical_days", "d")),
+        is_on=False,
+        opens=Hold(2),
+        clears=Hold(2, 86_400.0),
+    ),
 )
 CATALOG: Mapping[str, RuleSpec] = {spec.name: spec for spec in (*CONTRACT, *FURTHER)}
