@@ -23,9 +23,12 @@ NAV = (
     ("/admin/hosts", "Manage hosts", "host"),
 )
 
-# Panel's own page skeleton, with our head and our frame; the texts were escaped when they were rendered.
+# Panel's own page skeleton, with our head and our frame; the texts were escaped when they were rendered. Bokeh's
+# scripts are three megabytes and take up to a second: the page is painted before they run.
 SKELETON = """{% extends base %}
-{% block postamble %}{{ head }}{% endblock %}
+{% block js_resources %}{{ head }}{{ bokeh_js
+    | replace('<script type="text/javascript" src=', '<script defer src=')
+    | replace('<script type="text/javascript">', '<script type="module">') }}{% endblock %}
 {% block contents %}{{ frame }}<div class="channel" aria-hidden="true">{{ embed(roots.channel) }}</div>{% endblock %}
 """
 
