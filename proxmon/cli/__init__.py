@@ -45,14 +45,38 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
-    from proxmon.cli import backups, bundling, channels, compacting, exporting, hosts, passwords, rules, serving, tokens  # noqa: PLC0415 - 13 MB that the agent does not need
+    from proxmon.cli import (  # noqa: PLC0415 - 13 MB that the agent does not need
+        backups,
+        bundling,
+        channels,
+        compacting,
+        exporting,
+        hosts,
+        passwords,
+        rules,
+        sealing,
+        serving,
+        tokens,
+    )
 
     parser = argparse.ArgumentParser(
         prog="proxmon", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--version", action="version", version=f"proxmon {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (serving, passwords, hosts, rules, tokens, channels, exporting, bundling, compacting, backups):
+    for module in (
+        serving,
+        passwords,
+        hosts,
+        rules,
+        tokens,
+        channels,
+        exporting,
+        bundling,
+        compacting,
+        backups,
+        sealing,
+    ):
         module.add_commands(commands)
     commands.add_parser("agent", help="the agent in the foreground; `proxmon agent --help` has its options")
     return parser

@@ -45,6 +45,8 @@ def bundle(options: argparse.Namespace) -> None:
         raise ConflictError(f"Choose another name, or --force: {file} is there already.")
     write, kind = load_part("bundle"), load_part("bundle request")
     request = kind(options.host, at, at - half, min(at + half, now))
-    samples = write(connect_locally(settings_of(options)), request, file)
+    fleet = connect_locally(settings_of(options))
+    with fleet.hold():
+        samples = write(fleet, request, file)
     print(f"{file}: {samples} samples of {options.host}. Show it with", file=sys.stderr)
     print(f"  proxmon serve --data {file} --read-only", file=sys.stderr)

@@ -44,7 +44,7 @@ def export_view(options: argparse.Namespace) -> None:
     since, until = read_span(options.since, options.until)
     request = ExportRequest(options.view, since, until, options.host)
     kind = Format(options.format or _ending(options.file))
-    with opened(options.file, is_binary=kind is Format.PARQUET, is_forced=options.force) as target:
+    with opened(options.file, is_binary=kind is Format.PARQUET, is_forced=options.force) as target, fleet.hold():
         rows = export(fleet, request, kind, target)
     print(f"{rows} rows of {options.view}", file=sys.stderr)
 

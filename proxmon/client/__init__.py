@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import AbstractContextManager, closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,10 @@ class Fleet:
     def host(self, name: str, at: Moment = None) -> JudgedHost:
         """Return one host with its verdicts and newest samples, as the pages read it; raises NotFoundError."""
         return read_judged(self._source.get_host(name, as_moment(at)))
+
+    def hold(self) -> AbstractContextManager[None]:
+        """Stay connected for several questions in a row: without a server, each would open the store otherwise."""
+        return self._source.hold()
 
     def now(self) -> datetime:
         """Return the moment up to which something can be known: the present, or the end of a bundle."""

@@ -8,6 +8,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from datetime import datetime
 from http.client import HTTPException
@@ -56,6 +57,10 @@ class Source(Protocol):
         """Return the moment up to which something can be known."""
         ...
 
+    def hold(self) -> AbstractContextManager[None]:
+        """Stay connected for several questions in a row, where each would open the store otherwise."""
+        ...
+
 
 class ServerSource:
     """Asks a running server, on this machine or another."""
@@ -88,6 +93,10 @@ class ServerSource:
         """Return the present."""
         return utc_now()
 
+    def hold(self) -> AbstractContextManager[None]:
+        """Do nothing: a server answers each question by itself."""
+        return nullcontext()
+
     def _get(self, path: str, **parameters: str | None) -> Any:
         given = {name: value for name, value in parameters.items() if value}
         with self._open(f"{path}?{urlencode(given)}" if given else path) as answer:
@@ -107,6 +116,8 @@ class ServerSource:
 
 class StoreSource:
     """Opens the store itself, for one question at a time, so that a server may start in between."""
+
+    _held: Store | None = None
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -130,25 +141,40 @@ class StoreSource:
 
     def read(self, sql: str, parameters: Parameters) -> Batches:
         """Give the batches of a query."""
-        store = self._open()
-        try:
+        with self._store() as store:
             yield from read_batches(Chunks(_chunks(store, sql, parameters, self._settings.query_seconds)))
-        finally:
-            store.close()
 
     def _board(self, at: datetime | None) -> PastBoard:
         if at:
             check_over(at, utc_now())
-        store = self._open()
-        try:
+        with self._store() as store:
             snapshot = store.snapshot(at) if at else replace(store.snapshot(), at=utc_now())
             return PastBoard(snapshot, load_book(self._settings))
-        finally:
-            store.close()
 
     def now(self) -> datetime:
         """Return the present."""
         return utc_now()
+
+    @contextmanager
+    def hold(self) -> Generator[None, None, None]:
+        """Keep the store open; no server can start meanwhile."""
+        with self._store() as store:
+            self._held = store
+            try:
+                yield
+            finally:
+                self._held = None
+
+    @contextmanager
+    def _store(self) -> Generator[Store, None, None]:
+        if self._held is not None:
+            yield self._held
+            return
+        store = self._open()
+        try:
+            yield store
+        finally:
+            store.close()
 
     def _open(self) -> Store:
         if not self._settings.data_directory.is_dir():
@@ -170,18 +196,13 @@ class CopySource(StoreSource):
 
     def now(self) -> datetime:
         """Return the end of what the copy knows."""
-        store = self._open()
-        try:
+        with self._store() as store:
             return store.shown.until if store.shown else utc_now()
-        finally:
-            store.close()
 
     def _board(self, at: datetime | None) -> PastBoard:
-        store = self._open()
-        try:
-            return PastBoard(store.snapshot(at or (store.shown.at if store.shown else None)), self._settings.rules)
-        finally:
-            store.close()
+        with self._store() as store:
+            snapshot = store.snapshot(at or (store.shown.at if store.shown else None))
+            return PastBoard(snapshot, load_book(self._settings))
 
     def _open(self) -> Store:
         return load_part("store").open_copy(self._settings.data_directory)
@@ -189,6 +210,8 @@ class CopySource(StoreSource):
 
 class LocalSource:
     """Asks the server of a data directory when one runs, else opens the store."""
+
+    _held: Source | None = None
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -213,7 +236,20 @@ class LocalSource:
         """Return the present."""
         return utc_now()
 
+    @contextmanager
+    def hold(self) -> Generator[None, None, None]:
+        """Keep asking whom is asked first."""
+        source = self._present()
+        with source.hold():
+            self._held = source
+            try:
+                yield
+            finally:
+                self._held = None
+
     def _present(self) -> Source:
+        if self._held is not None:
+            return self._held
         running = read_control(self._settings.data_directory)
         if running is not None and _is_alive(running.pid):
             return ServerSource(running.url, running.token)
