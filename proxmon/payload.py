@@ -230,6 +230,7 @@ class SystemSection(Section, frozen=True, kw_only=True, gc=False):
     kernel: str | None = None
     pending_updates: Count | None = None
     reboot_required: bool | None = None
+    subscription: str | None = None
     security_updates: Count | None = None
     node: str | None = None
     cluster: str | None = None

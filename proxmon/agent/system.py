@@ -6,7 +6,7 @@ import os
 import re
 from typing import Any
 
-from . import certificates, pve, zfs
+from . import certificates, pve, subscription, zfs
 from .machine import Machine
 from .programs import ProgramError
 from .sections import Section
@@ -39,6 +39,7 @@ class SystemSection:
             "cluster": pve.cluster_name(machine) if pve.is_node(machine) else None,
             "certificates": certificates.list_certificates(machine) or None,
             **self._updates.facts(),
+            **subscription.subscription_facts(machine),
             **restart_facts(machine, kernel, module, packages.get("zfsutils-linux")),
         }
         return {key: value for key, value in facts.items() if value is not None}

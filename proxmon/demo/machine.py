@@ -120,6 +120,7 @@ def system_section(host: DemoHost, seconds: float) -> Json:
         "pending_updates": pending,
         "security_updates": pending // 6,
         "reboot_required": pending > 0,
+        "subscription": "none",
         "node": "pve" if unit("node", host.index) < 0.15 else host.name,
         "os": "Debian GNU/Linux 13 (trixie)" if version.startswith("9") else "Debian GNU/Linux 12 (bookworm)",
     }

@@ -129,7 +129,7 @@ def test_signals_that_come_together_do_not_hold_it_up(pause: int) -> None:
         process.send_signal(signal.SIGINT)  # Ctrl-C in a terminal, and then the end of the program that started it
         time.sleep(pause * 1e-4)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(15) == 0
+        assert process.wait(15) in (0, -signal.SIGTERM)  # which may meet it on its way out
 
 
 def test_its_own_cost_is_part_of_the_fast_sample(started: Any, server: ScriptedServer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import time
@@ -371,6 +372,22 @@ def test_versions_node_and_cluster_are_facts(hypervisor: Hypervisor) -> None:
     facts = slow(hypervisor)["system_info"]
     assert (facts["pve_version"], facts["zfs_version"], facts["kernel"]) == ("8.4.1", "2.3.2-1", "6.8.12-4-pve")
     assert (facts["node"], facts["cluster"]) == ("pve-lab", "lab")
+
+
+def test_a_subscription_is_told_without_its_key(hypervisor: Hypervisor) -> None:
+    assert slow(hypervisor)["system_info"]["subscription"] == "none"
+    told = {"status": "Active", "key": "pve1c-0123456789", "productname": "Proxmox VE Community Subscription"}
+    encoded = base64.encodebytes(json.dumps(told).encode()).decode()
+    hypervisor.write("/etc/subscription", f"pve1c-0123456789\nchecksum\n{encoded}")
+    facts = slow(hypervisor)["system_info"]
+    assert facts["subscription"] == "active"
+    assert "0123456789" not in json.dumps(facts)
+
+
+@pytest.mark.parametrize("text", ["", "pve1c-0123456789\n", "key\nsum\n!!\n", "key\nsum\nW10=\n", "key\nsum\ne30=\n"])
+def test_a_subscription_that_cannot_be_read_is_unknown(hypervisor: Hypervisor, text: str) -> None:
+    hypervisor.write("/etc/subscription", text)
+    assert "subscription" not in slow(hypervisor)["system_info"]
 
 
 def test_without_dpkg_the_slower_pveversion_is_asked(hypervisor: Hypervisor) -> None:
