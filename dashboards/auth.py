@@ -136,6 +136,7 @@ class LoginHandler(_SiteHandler, BasicLoginHandler):
             self.redirect(self._next())
         else:
             self.throttle.failed(visitor)
+            log.warning("A wrong password came from %s.", self.request.remote_ip)
             self._show("That is not the password.", 401)
 
     def _visitor(self) -> tuple[str, bool]:

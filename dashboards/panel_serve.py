@@ -19,6 +19,7 @@ from bokeh.settings import settings as bokeh_settings
 
 from proxmon.config import Settings, read_settings
 from proxmon.errors import SettingsError
+from proxmon.logs import set_up_logging
 from proxmon.panel_entry import HandedOver
 from proxmon.parts import load_part
 
@@ -86,7 +87,7 @@ def serve_files(command: Serve, files: Sequence[Path], args: argparse.Namespace)
     given = given_options(command, args)
     settings = panel_settings(given)
     pn.config.autoreload = False
-    _log(args)
+    _log(args, settings)
     if unused := unused_options(given):
         print(f"  Not used: {'; '.join(unused)}.", flush=True)
     own = Path(load_part("serve").__code__.co_filename)
@@ -146,8 +147,12 @@ def _is_every_origin(origin: str) -> bool:
     return "*" in origin
 
 
-def _log(args: argparse.Namespace) -> None:
+def _log(args: argparse.Namespace, settings: Settings) -> None:
+    """Log as our settings say, unless Panel's own options say where or how."""
     level = bokeh_settings.py_log_level(args.log_level)
+    if level is None and not args.log_file:
+        set_up_logging(settings.log_level, settings.log_format)
+        return
     logging.basicConfig(
         level=logging.WARNING if level is None else level, format=args.log_format, filename=args.log_file
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from proxmon.errors import SettingsError
+from proxmon.logs import LogFormat, LogLevel
 
 LARGEST_PORT = 65_535
 MAX_PERCENT = 100
@@ -217,11 +218,23 @@ class Settings:
     heartbeat_url: str = setting(
         "", "PROXMON_HEARTBEAT_URL", "Address that is requested every minute while the server is well; a secret."
     )
+    log_level: str = setting(
+        LogLevel.WARNING.value, "PROXMON_LOG_LEVEL", "The least that is logged: `debug`, `info`, `warning` or `error`."
+    )
+    log_format: str = setting(
+        LogFormat.TEXT.value, "PROXMON_LOG_FORMAT", "Form of the log on standard error: `text`, or `json` a line."
+    )
     rules: RuleSettings = field(default_factory=RuleSettings)
     retention: RetentionSettings = field(default_factory=RetentionSettings)
 
     def __post_init__(self) -> None:
-        """Check what cannot be listened on or served."""
+        """Check what cannot be listened on, served or logged."""
+        for env, value, kinds in (
+            ("PROXMON_LOG_LEVEL", self.log_level, LogLevel),
+            ("PROXMON_LOG_FORMAT", self.log_format, LogFormat),
+        ):
+            if value not in tuple(kinds):
+                raise SettingsError(f"Set {env} to one of {', '.join(kinds)}, not {value!r}.")
         if not 0 <= self.port <= LARGEST_PORT:
             raise SettingsError(f"Set --port or PROXMON_PORT to a number from 0 to {LARGEST_PORT}, not {self.port}.")
         if self.heartbeat_url and not self.heartbeat_url.startswith(("http://", "https://")):

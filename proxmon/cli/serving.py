@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import logging
 import os
 import re
 import secrets
@@ -25,6 +24,7 @@ from proxmon.context import Monitor
 from proxmon.demo.feeder import feed_demo
 from proxmon.demo.history import HOSTS_WITH_PAST, Past, write_history
 from proxmon.errors import SettingsError
+from proxmon.logs import set_up_logging
 from proxmon.parts import load_part
 
 DEMO_HOSTS = 8
@@ -110,7 +110,7 @@ def with_password(settings: Settings) -> Settings:
 
 def start(settings: Settings, companion: Any = None) -> None:
     """Run the server until it is told to stop; says where to look."""
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    set_up_logging(settings.log_level, settings.log_format)
     load_part("serve")(settings, companion)
 
 
