@@ -33,6 +33,7 @@ PATHS = {
     "events": "/events",
     "guests": "/vms",
     "channels": "/admin/channels",
+    "rules": "/admin/rules",
     "admin": "/admin/hosts",
     "login": "/login",
 }

@@ -18,6 +18,8 @@ from proxmon.openapi.parameters import (
     NUMBER_ID,
     OF_NAME,
     QUERY,
+    REHEARSAL,
+    RULES,
     SILENCE,
     in_query,
 )
@@ -191,6 +193,24 @@ OPERATIONS: tuple[Operation, ...] = (
         answer=record(name=STRING, accepted=BOOLEAN),
         parameters=(OF_NAME,),
         refusals=(404, 502),
+    ),
+    Operation(
+        *("getRules", "get", "/api/rules", Access.READER, "The owner's rules that hold."),
+        answer=ref("Rules"),
+        parameters=(in_query("host", STRING, "With each value that holds on this host."),),
+        refusals=(404,),
+    ),
+    Operation(
+        *("putRules", "put", "/api/rules", Access.ADMIN, "Replace the owner's rules; they count at once."),
+        answer=ref("Rules"),
+        body=RULES,
+        refusals=(400, 422, 503),
+    ),
+    Operation(
+        *("rehearse", "post", "/api/rules/rehearsal", Access.ADMIN, "What rules would have done on stored samples."),
+        answer=ref("Rehearsal"),
+        body=REHEARSAL,
+        refusals=(400, 409, 422, 503),
     ),
     Operation(
         *("listEvents", "get", "/api/events", Access.READER, "What happened to the hosts, the newest first."),

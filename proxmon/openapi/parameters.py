@@ -48,6 +48,10 @@ SILENCE = options(
 QUERY: Schema = record(sql=STRING) | {
     "properties": {"sql": STRING, "parameters": {"type": ["array", "object", "null"], "items": True}}
 }
+RULES = record(text=STRING)
+REHEARSAL: Schema = RULES | {
+    "properties": {"text": STRING, "days": {"type": "number", "exclusiveMinimum": 0, "maximum": 90}}
+}
 FILE: Schema = {"type": "string", "format": "binary"}
 CHANNEL: dict[str, Schema] = {
     "url": {"type": "string", "maxLength": 2000},

@@ -70,7 +70,7 @@ def list_schemas() -> dict[str, Schema]:
     """Return all schemas by name."""
     payloads = tuple(PAYLOAD_TYPES.values())
     _, made = msgspec.json.schema_components(payloads, ref_template="#/components/schemas/{name}")
-    return made | _message() | _answers() | _alert_answers()
+    return made | _message() | _answers() | _alert_answers() | _rule_answers()
 
 
 def _message() -> dict[str, Schema]:
@@ -121,6 +121,8 @@ def _answers() -> dict[str, Schema]:
             kept_at=null_or(MOMENT),
             agent_version=null_or(STRING),
             findings=list_of(ref("Finding")),
+            skipped=list_of(record(rule=STRING, why=STRING)),
+            forecasts=list_of(ref("Forecast")),
             samples={
                 "type": "object",
                 "properties": dict.fromkeys(map(str, Tier), stored),
@@ -141,6 +143,20 @@ def _answers() -> dict[str, Schema]:
             observed_at=null_or(MOMENT),
             age_seconds=null_or(NUMBER),
             details=list_of(detail),
+        ),
+        "Forecast": record(
+            kind=one_of("zpool", "storage", "dataset"),
+            subject=STRING,
+            at=MOMENT,
+            full_at=null_or(MOMENT),
+            days=null_or(NUMBER),
+            earliest_days=null_or(NUMBER),
+            latest_days=null_or(NUMBER),
+            bytes_per_day=null_or(NUMBER),
+            why=null_or(STRING),
+            held=INTEGER,
+            tried=INTEGER,
+            history_days=INTEGER,
         ),
         "Guest": record(
             host=STRING,
@@ -233,4 +249,36 @@ def _alert_answers() -> dict[str, Schema]:
         ),
         "Channels": record(channels=list_of(ref("Channel"))),
         "Silences": record(silences=list_of(ref("Silence"))),
+    }
+
+
+def _rule_answers() -> dict[str, Schema]:
+    value = {"type": ["number", "boolean", "string", "null"]}
+    effective = record(rule=STRING, subject=STRING, key=STRING, value=value, origin=STRING, is_own=BOOLEAN)
+    rules = record(text=STRING, problems=list_of(STRING))
+    side = record(count=INTEGER, critical=INTEGER, hosts=INTEGER, seconds=NUMBER)
+    times = {"severity": one_of(*Severity), "opened_at": MOMENT, "closed_at": null_or(MOMENT), "seconds": NUMBER}
+    alert = record(
+        change=one_of("same", "new", "gone", "other"),
+        host=STRING,
+        rule=STRING,
+        subject=STRING,
+        message=STRING,
+        was=null_or(record(**times)),
+        **times,
+    )
+    return {
+        "Rules": rules | {"properties": rules["properties"] | {"effective": list_of(effective)}},
+        "Rehearsal": record(
+            since=MOMENT,
+            until=MOMENT,
+            first_at=null_or(MOMENT),
+            full_since=null_or(MOMENT),
+            samples=INTEGER,
+            step_seconds=NUMBER,
+            is_cut=BOOLEAN,
+            alerts=list_of(alert),
+            present=side,
+            edited=side,
+        ),
     }

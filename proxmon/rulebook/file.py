@@ -59,7 +59,7 @@ class RulesFile:
         read_rules(text, self._settings)
         try:
             write_private(self.path, text)
-        except OSError as error:
+        except (OSError, UnicodeEncodeError) as error:
             raise RulesError(f"Let the server write {self.path}: {error}.") from error
 
     def _load(self, before: Loaded) -> Loaded:

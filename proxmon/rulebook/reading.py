@@ -20,7 +20,7 @@ SEVERITIES = ("warning", "critical")
 SWITCHES, COUNTS = ("on", "alert"), ("for_samples", "clear_samples")
 AMOUNTS = ("for_minutes", "clear_minutes", "clear_below")
 COMMON = ("host", *SWITCHES, "severity", *COUNTS, *AMOUNTS)
-LARGEST_BYTES = 1_000_000
+LARGEST_BYTES = 200_000  # thousands of entries; a text is read on the event loop
 MOST_SAMPLES, MOST_MINUTES, MOST_LETTERS = 1_000, 60 * 24 * 60, 200
 _TABLE = re.compile(r"""^\s*\[\[?\s*["']?([\w-]+)["']?\s*\]\]?""")
 _KEY = re.compile(r"""^\s*["']?([\w-]+)["']?\s*=""")
@@ -62,6 +62,8 @@ def read_text(path: Path) -> str:
 
 def read_rules(text: str, settings: RuleSettings) -> tuple[Entry, ...]:
     """Return the entries of a TOML text, in its order. Raises RulesError."""
+    if len(text) > LARGEST_BYTES:
+        raise RulesError(f"Shorten the rules to {LARGEST_BYTES:,} characters.")
     try:
         document = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:

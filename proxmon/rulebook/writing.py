@@ -11,6 +11,7 @@ from tomlkit.items import AoT
 
 from proxmon.errors import RulesError
 from proxmon.rulebook.catalog import RuleSpec
+from proxmon.rulebook.reading import LARGEST_BYTES
 
 Value = float | bool | str | None
 
@@ -54,6 +55,8 @@ def put_entry(text: str, spec: RuleSpec, host: str, subject: str, values: Mappin
 
 
 def _parse(text: str) -> Any:
+    if len(text) > LARGEST_BYTES:
+        raise RulesError(f"Shorten the rules to {LARGEST_BYTES:,} characters.")
     try:
         return tomlkit.parse(text)
     except (TOMLKitError, RecursionError) as error:
