@@ -45,7 +45,7 @@ export class Values {
 
   // The server writes the files: the same spans and steps as are shown, with all digits.
   link() {
-    const known = [...this.histories].filter(([, history]) => !history.isEmpty);
+    const known = KINDS.map((kind) => [kind, this.histories.get(kind)]).filter(([, history]) => history && !history.isEmpty);
     if (!known.length) return;
     const [{ since, until }] = known.map(([, history]) => history);
     const show = known.map(([kind, history]) => `${kind}:${history.points}`).join();

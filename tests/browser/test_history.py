@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -14,7 +13,6 @@ from playwright.sync_api import Locator, Page, expect
 from tests.browser.conftest import PHONE
 from tests.browser.test_pages import card, send
 from tests.builders import a_fast_payload, a_guest, a_message, a_pool, a_wire_sample, iso
-from tests.pasts import BEGIN, KEEP_EVERYTHING, WrittenPast
 from tests.servers import Server
 
 OpenPage = Callable[..., Page]
@@ -249,24 +247,6 @@ def test_the_charts_of_a_past_page_end_at_its_moment(
     page.goto(f"{server.url}/hosts/{name}?at={at:%Y-%m-%dT%H:%M:%SZ}&range=1h")
     expect(chart(page, "load")).to_have_attribute("data-state", "ready")
     expect(page.locator("[data-role=range-text]")).to_contain_text(f"– {at:%H:%M} UTC")
-
-
-@pytest.fixture
-def past_server(small_past: WrittenPast, tmp_path: Path) -> Iterator[Server]:
-    """Give a server on three days of two hosts."""
-    running = Server(small_past.copied_to(tmp_path / "data"), environment=KEEP_EVERYTHING).start()
-    yield running
-    running.stop()
-
-
-def test_a_card_has_a_day_of_load_and_memory(past_server: Server, open_page: OpenPage) -> None:
-    page = open_page(f"/?at={iso(BEGIN - timedelta(hours=1))}", on=past_server)
-    first = page.locator("[data-role=host-card]").first.locator(".sparks svg")
-    expect(first).to_have_count(2)
-    for line, words in ((first.first, r"Load of the last 24 h: \d"), (first.last, r"Memory of the last 24 h: \d+ %")):
-        expect(line).to_have_attribute("aria-label", re.compile(words))
-        path = line.locator(".spark-line").first.get_attribute("d") or ""
-        assert path.count("L") > 20
 
 
 def test_a_moment_is_picked_and_left_again(open_page: OpenPage, server: Server, fresh: tuple[str, str]) -> None:
