@@ -19,6 +19,7 @@ from dashboards.auth import SessionAuth, list_login_routes
 from dashboards.downloads import list_download_routes
 from dashboards.headers import HEADERS, PAGE_POLICY, SafeHeaders
 from dashboards.links import list_link_routes
+from dashboards.missing import MissingPageHandler
 from dashboards.pages import PAGES, page_function
 from proxmon.config import Settings
 from proxmon.context import Monitor
@@ -208,6 +209,7 @@ def _add_routes(server: Server, monitor: Monitor) -> None:
     application = server._tornado
     root = application.prefix
     application.add_transform(SafeHeaders)
+    application.settings |= {"default_handler_class": MissingPageHandler, "default_handler_args": {"monitor": monitor}}
     application.add_handlers(
         r".*",
         [

@@ -284,3 +284,11 @@ def test_the_server_does_not_start_without_a_hash(tmp_path: Path) -> None:
     server.password_hash = "plain"
     with pytest.raises(AssertionError, match="hash-password"):
         server.start()
+
+
+@pytest.mark.parametrize("path", ["/nothing/here", "/hosts/a/b", "/vms/x"])
+def test_an_address_of_no_page_is_404_and_leads_home(each_server: Server, path: str) -> None:
+    for method in ("GET", "POST"):
+        answer = requests.request(method, each_server.url + path, timeout=30)
+        assert answer.status_code == 404
+        assert 'href="/"' in answer.text
