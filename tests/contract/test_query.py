@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -211,7 +212,8 @@ for frame in proxmon.connect(sys.argv[1]).stream("SELECT i, repeat('x', 100) FRO
 
 
 def test_a_client_killed_in_mid_query_leaves_the_server_as_it_was(each_server: Server) -> None:
-    for _ in range(2):
+    before = usage(each_server)
+    for _ in range(4):
         command = [sys.executable, "-c", CLIENT, str(each_server.data)]
         with subprocess.Popen(command, stdout=subprocess.PIPE) as client:
             assert client.stdout is not None
@@ -219,6 +221,42 @@ def test_a_client_killed_in_mid_query_leaves_the_server_as_it_was(each_server: S
             client.kill()
     # Both places are free again.
     wait_until(lambda: all(status == 200 for status in ask_at_once(each_server, 2)))
+    wait_until(lambda: usage(each_server)["Threads"] <= before["Threads"] + IDLE_THREADS)
+    assert usage(each_server)["VmRSS"] < before["VmRSS"] + 200 * 1024
+
+
+IDLE_THREADS = 6  # of Python's own pool, which waits for more work
+
+
+def usage(server: Server) -> dict[str, int]:
+    """Return what the kernel says of the server's process: memory in KiB, its peak, threads."""
+    assert server.process is not None
+    text = Path(f"/proc/{server.process.pid}/status").read_text()
+    return {
+        name: int(re.findall(rf"^{name}:\s+(\d+)", text, re.MULTILINE)[0]) for name in ("VmRSS", "VmHWM", "Threads")
+    }
+
+
+READER = """
+import resource, sys, proxmon
+fleet = proxmon.connect(sys.argv[1])
+fleet.sql("SELECT 1")
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+rows = sum(map(len, fleet.stream("SELECT i, repeat('x', 200) FROM range(2000000) t(i)", as_="arrow")))
+print(rows, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+def test_a_large_answer_takes_little_memory_at_both_ends(each_server: Server) -> None:
+    assert each_server.process is not None
+    before = usage(each_server)["VmRSS"]
+    Path(f"/proc/{each_server.process.pid}/clear_refs").write_text("5")  # the peak counts from now on (proc(5))
+    command = [sys.executable, "-c", READER, str(each_server.data)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    rows, reader_kib = map(int, ended.stdout.split())
+    assert rows == 2_000_000  # 400 MB
+    assert reader_kib < 100 * 1024
+    assert usage(each_server)["VmHWM"] - before < 150 * 1024
 
 
 def ask_at_once(server: Server, times: int) -> list[int]:

@@ -43,10 +43,14 @@ def test_chunks_read_as_one_stream_however_they_are_cut() -> None:
         assert as_table(read_batches(chunks)).num_rows == 30
 
 
-@pytest.mark.parametrize(("kind", "form"), [("pandas", "DataFrame"), ("arrow", "Table")])
-def test_rows_come_in_the_form_that_was_asked_for(kind: str, form: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "module", "form"),
+    [("pandas", "pandas", "DataFrame"), ("arrow", "pyarrow", "Table"), ("polars", "polars", "DataFrame")],
+)
+def test_rows_come_in_the_form_that_was_asked_for(kind: str, module: str, form: str) -> None:
     found: Any = convert(as_table(read_batches(BytesIO(a_stream()))), kind)
-    assert type(found).__name__ == form
+    assert (type(found).__module__.partition(".")[0], type(found).__name__) == (module, form)
+    assert len(found) == 30
 
 
 def test_a_form_that_there_is_not_is_refused_in_words() -> None:

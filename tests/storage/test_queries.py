@@ -8,6 +8,7 @@ import resource
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -148,7 +149,27 @@ ATTACKS = [
     "WITH x AS (UPDATE base.hosts SET host = 'evil' RETURNING *) FROM x",
     "WITH x AS (COPY hosts TO '{file}') SELECT 1",
     "FROM pg_catalog.pg_settings",
+    "FROM pg_settings",
+    "FROM pg_catalog.pg_settings",
+    "SELECT * FROM system.information_schema.tables, pg_catalog.pg_attribute",
     "FROM duckdb_logs",
+    "FROM duckdb_logs()",
+    "FROM duckdb_secrets",
+    "FROM duckdb_memory()",
+    "FROM duckdb_temporary_files()",
+    "FROM duckdb_external_file_cache()",
+    "FROM duckdb_settings WHERE name = 'temp_directory'",
+    "FROM arrow_scan(1, 2, 3)",
+    "FROM read_ndjson_objects('{file}')",
+    "FROM read_csv(['{file}', '{file}'])",
+    "COPY (FROM hosts) TO '{file}' (FORMAT csv)",
+    "SET memory_limit TO '100GB'",
+    "SET SESSION threads = 64",
+    "PRAGMA memory_limit = '100GB'",
+    "PRAGMA show_tables",
+    "SELECT list_transform(['HOME'], lambda x: getenv(x))",
+    "SELECT * FROM hosts WHERE getenv('HOME') = host",
+    "FROM python_variable",
     "FROM duckdb_databases()",
     "FROM pragma_database_list",
     "SHOW DATABASES",
@@ -195,12 +216,14 @@ def test_a_query_that_reads_is_answered(ask: Ask, sql: str) -> None:
 def test_anything_else_is_refused_and_changes_nothing(ask: Ask, directory: Path, tmp_path: Path, sql: str) -> None:
     file = tmp_path / "file"
     file.write_text("secret")
+    python_variable = pa.table({"a": [1]})
     before = ask("SELECT (SELECT count(*) FROM hosts) AS hosts, (SELECT count(*) FROM samples) AS samples")
     with pytest.raises(QueryError):
         ask(sql.replace("{file}", str(file)).replace("{secrets}", str(directory / "secrets.sqlite")))
     assert ask("SELECT (SELECT count(*) FROM hosts) AS hosts, (SELECT count(*) FROM samples) AS samples") == before
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith("file")] == ["file"]
     assert file.read_text() == "secret"
+    assert python_variable.num_rows == 1
 
 
 def test_what_was_acknowledged_is_in_the_typed_tables(ask: Ask) -> None:
@@ -306,6 +329,29 @@ def test_no_single_call_takes_more_memory_than_the_server_has(ask: Ask) -> None:
     with pytest.raises(QueryError):
         ask("SELECT length(replace(repeat('x', 30000), 'x', repeat('y', 100000)))", seconds=2)
     assert resource.getrlimit(resource.RLIMIT_DATA) == before
+    assert ask("SELECT 1 AS a") == [{"a": 1}]
+
+
+HUGE = [
+    "SELECT length(repeat('x', 1000000000))",
+    "SELECT length(repeat(repeat('x', 100000), 1000000))",
+    "SELECT count(*) FROM range(10000000000) a, range(10000000000) b",
+    "SELECT count(*) FROM range(1000000) a, range(1000000) b, range(1000000) c WHERE a.range + b.range = c.range",
+    "SELECT string_agg(repeat('x', 1000), '') FROM range(10000000)",
+    "SELECT list(range) FROM range(1000000000)",
+    "SELECT i FROM range(300000000) t(i) ORDER BY hash(i)",
+    "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) SELECT max(n) FROM t",
+    "WITH RECURSIVE t(x) AS (SELECT 'x' UNION ALL SELECT x || x FROM t) SELECT max(length(x)) FROM t",
+    "SELECT * FROM generate_series(1, 9000000000000000000) WHERE generate_series < 0",
+    "SELECT regexp_matches(repeat('a', 50000000), '(a*)*b')",
+]
+
+
+@pytest.mark.parametrize("sql", HUGE, ids=lambda sql: sql[:60])
+def test_a_query_that_asks_for_too_much_ends_and_samples_go_on(ask: Ask, store: Store, host: Host, sql: str) -> None:
+    with suppress(QueryError):
+        ask(sql, seconds=2)
+    assert store.append([a_sample(host.id, tier="slow")]).result().stored == 1
     assert ask("SELECT 1 AS a") == [{"a": 1}]
 
 
