@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from prometheus_client import ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -16,6 +17,7 @@ from proxmon.ingest import Ingest
 from proxmon.payload import FastPayload, HostSection, Pool, Tier
 from proxmon.rules.zpools import capacity_percent
 
+Channels = Sequence[Mapping[str, Any]]  # as the API answers them
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 # name, help, and the field of the host section: what is not known has no sample.
@@ -28,11 +30,11 @@ HOST_GAUGES = (
 )
 
 
-def metrics_text(board: Board, ingest: Ingest, alerts: AlertCounts, costs: CostCollector) -> bytes:
+def metrics_text(board: Board, ingest: Ingest, alerts: AlertCounts, channels: Channels, costs: CostCollector) -> bytes:
     """Return all metrics in Prometheus' text form."""
     registry = CollectorRegistry()
     registry.register(costs)
-    registry.register(FleetCollector(board, ingest, alerts))
+    registry.register(FleetCollector(board, ingest, alerts, channels))
     ProcessCollector(registry=registry)
     return generate_latest(registry)
 
@@ -40,8 +42,8 @@ def metrics_text(board: Board, ingest: Ingest, alerts: AlertCounts, costs: CostC
 class FleetCollector(Collector):
     """Reads the board and the ingest's counters once for a scrape."""
 
-    def __init__(self, board: Board, ingest: Ingest, alerts: AlertCounts) -> None:
-        self._board, self._ingest, self._alerts = board, ingest, alerts
+    def __init__(self, board: Board, ingest: Ingest, alerts: AlertCounts, channels: Channels) -> None:
+        self._board, self._ingest, self._alerts, self._channels = board, ingest, alerts, channels
 
     def collect(self) -> Iterator[Metric]:
         """Give every metric with its samples."""
@@ -50,6 +52,7 @@ class FleetCollector(Collector):
         yield from _host_metrics(hosts)
         yield from _zpool_metrics(hosts)
         yield from self._alert_metrics()
+        yield from self._channel_metrics()
         yield from self._ingest_metrics()
 
     def _alert_metrics(self) -> Iterator[Metric]:
@@ -57,6 +60,16 @@ class FleetCollector(Collector):
         for (severity, state), count in self._alerts.items():
             alerts.add_metric([severity, state], count)
         yield alerts
+
+    def _channel_metrics(self) -> Iterator[Metric]:
+        waiting = GaugeMetricFamily(
+            "proxmon_channel_waiting", "Alerts that it is still to be told.", labels=["channel"]
+        )
+        failures = GaugeMetricFamily("proxmon_channel_failures", "Failed attempts in a row.", labels=["channel"])
+        for channel in self._channels:
+            waiting.add_metric([channel["name"]], channel["waiting"])
+            failures.add_metric([channel["name"]], channel["failures"])
+        yield from (waiting, failures)
 
     def _ingest_metrics(self) -> Iterator[Metric]:
         stored = CounterMetricFamily("proxmon_samples", "Samples received since the start.", labels=["outcome"])

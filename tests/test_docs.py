@@ -60,7 +60,7 @@ def test_the_changelog_has_a_place_for_what_is_new() -> None:
 def test_every_metric_is_explained() -> None:
     board = Board(Fleet([a_snapshot()]), RuleSettings(), Bus(), lambda: NOW)
     store = cast("SampleStore", None)
-    fleet = FleetCollector(board, Ingest(store, board, lambda: NOW, 1), {})
+    fleet = FleetCollector(board, Ingest(store, board, lambda: NOW, 1), {}, [])
     table = TableSize("host_samples", 1, 1, days=14)
     report = StoreReport((table,), FileSize(1, 1, 1, 1), 0, None, is_compacting=False, last_compaction=None)
     usage = Usage(0, 1, 1, 1)

@@ -24,8 +24,9 @@ class MetricsHandler(ApiHandler):
         """Answer all metrics."""
         counts = self.monitor.alerts.counts()
         board, ingest = self.monitor.board, self.monitor.ingest
+        channels = [self.monitor.dispatcher.answer(one) for one in self.monitor.channels.list_channels()]
         costs = CostCollector(await self._report(), self.monitor.costs.server(), ingest.latency)
-        text = await asyncio.to_thread(metrics_text, board, ingest, counts, costs)
+        text = await asyncio.to_thread(metrics_text, board, ingest, counts, channels, costs)
         self.set_header("Content-Type", CONTENT_TYPE)
         self.finish(text)
 

@@ -106,9 +106,11 @@ def test_an_address_is_written_only(server: Server, webhook: Webhook) -> None:
     assert server.ask("POST", "/api/channels/written-only/test").json() == {"name": "written-only", "accepted": True}
     changed = server.ask("PATCH", "/api/channels/written-only", json={"severity": "critical"})
     assert changed.json()["severity"] == "critical"
+    metrics = server.ask("GET", "/metrics").text
+    assert 'proxmon_channel_failures{channel="written-only"} 0.0' in metrics
     query = "SELECT * FROM duckdb_tables()"
     told = server.ask("POST", "/api/query", json={"sql": query}).content.decode(errors="replace")
-    for text in (listed.text, refused.text, changed.text, told, server.log()):
+    for text in (metrics, listed.text, refused.text, changed.text, told, server.log()):
         assert not any(secret in text for secret in SECRETS)
     assert server.ask("DELETE", "/api/channels/written-only").status_code == 204
     assert server.ask("POST", "/api/channels/written-only/test").status_code == 404
