@@ -11,8 +11,10 @@ from pathlib import Path
 from tools.bench.agent import measure_agent
 from tools.bench.alerts import measure_alerts
 from tools.bench.disk import measure_disk
+from tools.bench.history import measure_history
 from tools.bench.ingest import measure_ingest
 from tools.bench.pages import a_browser, measure_latency, measure_opening, measure_search
+from tools.bench.shares import measure_shares
 from tools.bench.steady import measure_steady
 from tools.bench.table import Row, as_json, as_markdown
 
@@ -39,6 +41,8 @@ def measure_pages() -> list[Row]:
 PARTS: dict[str, Callable[[], list[Row]]] = {
     "ingest": measure_ingest,
     "disk": measure_disk,
+    "shares": measure_shares,
+    "history": measure_history,
     "steady": measure_steady,
     "pages": measure_pages,
     "agent": measure_agent,

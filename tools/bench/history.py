@@ -1,0 +1,297 @@
+"""A store with a month of a hundred hosts: charts, past moments, and what upkeep does to ingest beside it.
+
+The rows are made by SQL, straight into the tables: 26 million of hosts with their rollups, zpools for as long as their
+rows are kept, a sample an hour, and as they came the samples of the last hours. Guests and storages have none.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import duckdb
+
+from proxmon.config import RetentionSettings
+from proxmon.credentials import TokenSecret
+from proxmon.payload import Tier
+from proxmon.series import SeriesKind, SeriesRequest
+from storage import Store
+from storage.series_sql import AGGREGATED_ROLLUPS, AGGREGATED_ROWS
+from tests.builders import a_sample
+from tools.bench.messages import payloads
+from tools.bench.table import Row, row
+
+HOSTS = 100
+DAYS = int(os.environ.get("PROXMON_BENCH_DAYS", "30"))
+PAYLOAD_HOURS, ZPOOL_DAYS = 6, 14
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+END = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+RATE, BESIDE_SECONDS, COLD_RUNS = 10.0, 6.0, 5
+STALL_GOAL = 250.0
+# Sizes that a build needs for a while, not those of the server.
+CONFIG: dict[str, str | bool | int | float | list[str]] = {"memory_limit": "1GB", "threads": 2}
+_GRID = """
+(SELECT host_id::INTEGER AS host_id, $since::TIMESTAMP + to_seconds(10 * step + host_id / 20.0) AS moment, step
+FROM range($steps) steps(step), range(1, $hosts + 1) hosts(host_id)) AS grid
+"""
+_HOSTS = (
+    """
+INSERT INTO base.host_samples BY NAME SELECT host_id, moment AS observed_at,
+    moment AS collected_at, moment AS received_at,
+    round(2 + 2 * sin(step / 700) + random(), 2) AS load1, round(2 + random(), 2) AS load5, 2.5 AS load15,
+    round(20 + 30 * random(), 1) AS cpu_percent, (60e9 + 1e9 * random())::BIGINT AS mem_used_bytes,
+    128000000000 AS mem_total_bytes, (30e9 + 1e8 * random())::BIGINT AS arc_bytes, 86400 + 10 * step AS uptime_seconds
+FROM """
+    + _GRID
+)
+_ZPOOLS = (
+    """
+INSERT INTO base.zpool_samples BY NAME SELECT host_id, moment AS observed_at, pool, 'ONLINE' AS health,
+    40 + step // 4000 AS capacity_percent, 12 AS fragmentation_percent, 1000000000000 AS size_bytes,
+    (4e11 + step * 1e6)::BIGINT AS alloc_bytes, (6e11 - step * 1e6)::BIGINT AS free_bytes, 0 AS error_count,
+    0 AS data_error_count, 3 AS vdev_count, 0 AS degraded_vdev_count, 1 AS redundancy_left
+FROM (VALUES ('rpool'), ('tank')) pools(pool), """
+    + _GRID
+)
+_PAYLOADS = (
+    """
+INSERT INTO base.fast_samples SELECT $first + row_number() OVER (), host_id, moment, moment, moment, 10, 0, '1.0',
+    $texts[1 + (step * 7 + host_id) % len($texts)] FROM """
+    + _GRID
+)
+_KEPT = (
+    """
+INSERT INTO base.kept_samples SELECT row_number() OVER (), host_id, 'fast', moment, moment, moment, 10, 0, '1.0',
+    $texts[1 + (step // 360 * 7 + host_id) % len($texts)] FROM """
+    + _GRID
+    + " WHERE step % 360 = 359"
+)
+_MINUTES = (
+    "INSERT INTO base.host_1m BY NAME SELECT host_id, time_bucket(INTERVAL 1 MINUTE, observed_at) AS started_at, "
+    + AGGREGATED_ROWS
+    + "FROM (SELECT *, rowid AS position FROM base.host_samples WHERE observed_at >= $since AND observed_at < $until) "
+    "GROUP BY ALL ORDER BY started_at, host_id"
+)
+_HOURS = (
+    "INSERT INTO base.host_1h BY NAME SELECT made.host_id, made.hour AS started_at, "
+    + AGGREGATED_ROLLUPS[SeriesKind.HOST]
+    + "FROM (SELECT *, time_bucket(INTERVAL 1 HOUR, started_at) AS hour FROM base.host_1m) AS made GROUP BY ALL "
+    "ORDER BY started_at, host_id"
+)
+_FLEET = """
+SELECT time_bucket(INTERVAL 1 HOUR, started_at) AS hour, sum(load1_mean * load1_count) / sum(load1_count) AS load1,
+    max(mem_used_bytes_max) AS mem FROM host_1h GROUP BY ALL ORDER BY ALL
+"""
+
+
+def measure_history() -> list[Row]:
+    """Build the store, then ask it, each time cold, and let it work beside ingest."""
+    with TemporaryDirectory(prefix="proxmon-bench-", dir=os.environ.get("PROXMON_BENCH_DIRECTORY")) as folder:
+        directory = Path(folder) / "data"
+        began = time.perf_counter()
+        build(directory)
+        built = time.perf_counter() - began
+        size = (directory / "fleet.duckdb").stat().st_size / 2**20
+        return [
+            row(f"a store of {HOSTS} hosts and {DAYS} days: to build it", [built], "s"),
+            row("… its file", [size], "MiB"),
+            *measure_questions(directory),
+            *measure_beside(directory),
+        ]
+
+
+def build(directory: Path) -> None:
+    """Fill a new store."""
+    store = Store.open(directory)
+    for number in range(HOSTS):
+        store.add_host(f"host-{number:03}", TokenSecret(str(number), "hash"), END - DAYS * DAY)
+    store.close()
+    texts = [json.dumps(one) for one in islice(payloads(1), 200)]
+    with duckdb.connect(str(directory / "fleet.duckdb"), config=CONFIG) as connection:
+        for day in range(DAYS):
+            since = (END - (DAYS - day) * DAY).replace(tzinfo=None)
+            grid = {"since": since, "steps": 8640, "hosts": HOSTS}
+            connection.execute(_HOSTS, grid)
+            if day >= DAYS - ZPOOL_DAYS:
+                connection.execute(_ZPOOLS, grid)
+            connection.execute(_KEPT, grid | {"texts": texts})
+            connection.execute(_MINUTES, {"since": since, "until": since + DAY})
+            connection.execute("CHECKPOINT")
+        connection.execute(_HOURS)
+        recent = (END - PAYLOAD_HOURS * HOUR).replace(tzinfo=None)
+        first = 10**9
+        count = PAYLOAD_HOURS * 360
+        connection.execute(_PAYLOADS, {"since": recent, "steps": count, "hosts": HOSTS, "texts": texts, "first": first})
+        through = first + count * HOSTS
+        connection.execute("UPDATE base.typed_progress SET sample_id = ?", [through])
+        end = END.replace(tzinfo=None)
+        connection.execute("UPDATE base.rollup_progress SET sample_id = ?, hours_through = ?", [through, end])
+        connection.execute("INSERT INTO base.kept_since VALUES ('fast_samples', ?)", [recent])
+        rows_since = (END - ZPOOL_DAYS * DAY).replace(tzinfo=None)
+        connection.execute("INSERT INTO base.kept_since VALUES ('zpool_samples', ?)", [rows_since])
+        connection.execute("CHECKPOINT")
+
+
+def measure_questions(directory: Path) -> list[Row]:
+    """Ask each question of a store that was just opened and whose file is not in memory."""
+    return [
+        *cold_rows("24 h of one host", cold(directory, partial(chart, span=DAY)), 50),
+        *cold_rows("30 days of one host", cold(directory, partial(chart, span=DAYS * DAY))),
+        *cold_rows("30 days of the fleet by the hour", cold(directory, fleet), 1000),
+        *cold_rows("the fleet an hour ago, from samples", cold(directory, partial(past, age=HOUR)), 200),
+        *cold_rows("the fleet two days ago, from rows", cold(directory, partial(past, age=2 * DAY)), 200),
+        *cold_rows("the fleet 20 days ago, from one sample an hour", cold(directory, partial(past, age=20 * DAY)), 200),
+    ]
+
+
+def cold_rows(what: str, found: Sequence[Cold], goal: float | None = None) -> Iterator[Row]:
+    """Give how long a cold answer took, and its CPU time, which a busy machine leaves as it is."""
+    words = f"≤ {goal:g}" if goal else ""
+    yield row(f"{what}, cold", [one.seconds * 1000 for one in found], "ms", words, goal)
+    yield row("… its CPU time", [one.cpu_seconds * 1000 for one in found], "ms")
+
+
+def measure_beside(directory: Path) -> list[Row]:
+    """Measure how long samples take to be durable alone, beside each question and beside upkeep."""
+    store = Store.open(directory, retention=RetentionSettings(row_days=14, compact_percent=0))
+    try:
+        alone = ingest(store, BESIDE_SECONDS)
+        rows = [row("a sample is durable, alone", alone, "ms")]
+        questions: tuple[tuple[str, Callable[[Store], object]], ...] = (
+            ("24 h of one host", partial(chart, span=DAY)),
+            ("30 days of the fleet", fleet),
+            ("past moments", partial(past, age=20 * DAY)),
+        )
+        for words, question in questions:
+            with repeated(store, question):
+                found = ingest(store, BESIDE_SECONDS)
+            share = statistics.median(found) / statistics.median(alone)
+            rows += [row(f"… beside {words}", found, "ms"), row("… in times of alone", [share], "ratio", "≤ 2", 2)]
+        for words, work in (
+            ("16 days are deleted", lambda: store.keep_up(END + timedelta(minutes=1))),
+            ("the store is compacted", store.compact),
+        ):
+            before = time.perf_counter()
+            found = beside(store, work)
+            seconds = time.perf_counter() - before
+            rows += [
+                row(f"the longest wait of a sample while {words}", [max(found)], "ms", f"≤ {STALL_GOAL:g}", STALL_GOAL),
+                row("… which takes", [seconds], "s"),
+            ]
+    finally:
+        store.close()
+    return [*rows, row("… and leaves a file of", [(directory / "fleet.duckdb").stat().st_size / 2**20], "MiB")]
+
+
+@dataclass(frozen=True, slots=True)
+class Cold:
+    """What the first question to an opened store took."""
+
+    seconds: float
+    cpu_seconds: float
+
+
+def cold(directory: Path, ask: Callable[[Store], object]) -> list[Cold]:
+    """Return what the first question to an opened store takes, whose file is not in memory."""
+    found: list[Cold] = []
+    for _ in range(COLD_RUNS):
+        forget_pages(directory / "fleet.duckdb")
+        store = Store.open(directory)
+        began, cpu = time.perf_counter(), time.process_time()
+        ask(store)
+        found.append(Cold(time.perf_counter() - began, time.process_time() - cpu))
+        store.close()
+    return found
+
+
+def forget_pages(path: Path) -> None:
+    """Let the system drop what it holds of a file, in another process: ours must not open the database's file."""
+    script = (
+        "import os, sys; file = os.open(sys.argv[1], os.O_RDONLY); os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)"
+    )
+    subprocess.run([sys.executable, "-c", script, str(path)], check=True)
+
+
+def chart(store: Store, span: timedelta) -> Any:
+    """Ask for what a chart of a host shows."""
+    return store.series(SeriesRequest(7, SeriesKind.HOST, END - span, END, points=400))
+
+
+def past(store: Store, age: timedelta) -> object:
+    """Ask for the fleet at a past moment."""
+    return store.snapshot(END - age)
+
+
+def fleet(store: Store) -> None:
+    """Ask for every hour of the fleet, as an analyst does."""
+    answer = store.query(_FLEET)
+    while answer.next_chunk():
+        pass
+    answer.close()
+
+
+def ingest(store: Store, seconds: float) -> list[float]:
+    """Store samples at the pace of the fleet and return in milliseconds when each was durable."""
+    until, found = time.perf_counter() + seconds, list[float]()
+    while time.perf_counter() < until:
+        found.append(one_sample(store))
+    return found
+
+
+def beside(store: Store, work: Callable[[], object]) -> list[float]:
+    """Store samples at the pace of the fleet for as long as something else takes."""
+    working = threading.Thread(target=work)
+    working.start()
+    found = [one_sample(store)]
+    while working.is_alive():
+        found.append(one_sample(store))
+    return found
+
+
+_texts = [json.dumps(one) for one in islice(payloads(2), 50)]
+_count = 0
+
+
+def one_sample(store: Store) -> float:
+    """Store a sample of the next host, wait for its turn, and return the milliseconds until it was durable."""
+    global _count  # noqa: PLW0603 - the measurements follow each other in time
+    _count += 1
+    at = END + timedelta(seconds=_count / RATE)
+    sample = a_sample(1 + _count % HOSTS, Tier.FAST, json.loads(_texts[_count % len(_texts)]), collected_at=at)
+    began = time.perf_counter()
+    store.append([sample]).result()
+    took = time.perf_counter() - began
+    time.sleep(max(0.0, 1 / RATE - took))
+    return took * 1000
+
+
+@contextmanager
+def repeated(store: Store, ask: Callable[[Store], object]) -> Iterator[None]:
+    """Ask again and again in another thread."""
+    is_over = threading.Event()
+
+    def work() -> None:
+        while not is_over.wait(0.05):
+            ask(store)
+
+    asking = threading.Thread(target=work)
+    asking.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        asking.join()
