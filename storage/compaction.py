@@ -138,6 +138,8 @@ class Compactor:
                 still.enter_context(self._filler.no_upkeep())
                 marks = _read_marks(self._database.writer())
             self._copy_apart(staging / "copy.duckdb", new)
+            with self._database.reader() as cursor:  # most of it, so that little is left to do while nothing is written
+                _bring_up(cursor, new, marks)
             give_up_at = time.monotonic() + QUIET_SECONDS
             while not self._try_to_switch(still, new, aside, marks):
                 if self._ending.wait(PAUSE_SECONDS) or time.monotonic() > give_up_at:

@@ -1,7 +1,7 @@
 """The journal: what was acknowledged, on disk a moment before DuckDB has it.
 
 A DuckDB commit costs 2 to 3 ms of CPU whatever is in it; a write of bytes that are at hand costs a hundredth of that.
-So a sample is acknowledged once the journal has it, and DuckDB takes in all that came within a second together. Two
+So a sample is acknowledged once the journal has it, and DuckDB takes in all that came within some seconds together. Two
 files take turns: while DuckDB takes in what one holds, the other grows.
 """
 

@@ -68,7 +68,8 @@ def _rows(cursor: DuckDBPyConnection, name: str) -> int:
 
 
 def _bytes(cursor: DuckDBPyConnection, name: str) -> int:
-    query = "SELECT count(DISTINCT block_id) FROM pragma_storage_info('base." + name + "') WHERE block_id >= 0"
-    row = cursor.execute(query).fetchone()
+    # Long texts that are packed lie in further blocks.
+    blocks = "SELECT unnest([block_id] || additional_block_ids) AS block FROM pragma_storage_info('base." + name + "')"
+    row = cursor.execute("SELECT count(DISTINCT block) FROM (" + blocks + ") WHERE block >= 0").fetchone()
     assert row is not None
     return row[0] * BLOCK_BYTES

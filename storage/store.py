@@ -204,7 +204,7 @@ class Store:
 
     def settle(self) -> None:
         """Wait until the tables have every sample that was acknowledged before."""
-        self._writer.run(lambda _: None)
+        self._writer.settle()
 
     def snapshot(self, at: datetime | None = None, *, as_collected: bool = False) -> FleetSnapshot:
         """Return the fleet as it was known at a moment; the newest state when it is None.
@@ -232,6 +232,7 @@ class Store:
     def series(self, request: SeriesRequest) -> Any:
         """Return a series of a host's past as a DataFrame, which ``SeriesRequest`` describes."""
         span = self._writer.ledger.spans.get((request.host_id, Tier.FAST))
+        self._settle_what_can_be()
         with self._database.reader() as cursor:
             return read_series(cursor, request, span)
 

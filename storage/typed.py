@@ -1,6 +1,6 @@
 """The sample tables and the typed tables that follow from them, filled together.
 
-An insert costs DuckDB about 3 ms for each table whatever its size, so they are filled with what came within a second.
+An insert costs DuckDB about 3 ms for each table whatever its size, so they are filled with what came in some seconds.
 ``typed_progress`` tells up to which sample they go and is written in the same transaction: what the journal holds
 beyond that is not in them, and what it holds before that is.
 """

@@ -76,6 +76,10 @@ class Writer:
         self._inbox.put(item)
         return item.future.result()
 
+    def settle(self) -> None:
+        """Wait until the tables have every sample that was acknowledged before. Raises StoreUnavailableError."""
+        self._filler.settle()
+
     def keep_up(self, at: datetime) -> None:
         """Do at once what is done in between otherwise: rollups, and the deletion of what is too old."""
         work = partial(self._upkeep.run, spans=self.ledger.spans, at=at)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -154,6 +155,22 @@ def test_sizes_tell_rows_bytes_and_the_oldest(store: Store, host: Host) -> None:
     assert set(sizes) >= {*(kept.name for kept in KEPT), "events", "zpool_scrubs"}
     assert (sizes["host_samples"].rows, sizes["host_samples"].oldest_at) == (2, NOW - 2 * DAY)
     assert (sizes["host_1h"].rows, sizes["host_1h"].size_bytes, sizes["host_1h"].oldest_at) == (0, 0, None)
+
+
+def test_the_size_of_payloads_is_that_of_all_their_blocks(store: Store, host: Host, directory: Path) -> None:
+    chance = random.Random(1)
+    names = [f"{chance.getrandbits(4000):x}" for _ in range(2000)]
+    moments = [NOW - number * SECOND for number in range(2000)]
+    payloads = [a_fast_payload(vms_runtime={"vms": [a_guest(name=name)]}) for name in names]
+    samples = [
+        a_sample(host.id, payload=payload, collected_at=at) for payload, at in zip(payloads, moments, strict=True)
+    ]
+    store.append(samples).result()
+    store.close()
+    store = Store.open(directory)
+    [table] = [table for table in store.report().tables if table.name == "fast_samples"]
+    store.close()
+    assert table.size_bytes > 2000 * 500
 
 
 def count(directory: Path, table: str) -> int:
