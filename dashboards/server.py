@@ -6,6 +6,7 @@ import errno
 import logging
 import ssl
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlencode
 
@@ -13,6 +14,7 @@ from panel.io.server import DocHandler, Server, WSHandler, get_server
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import StaticFileHandler, authenticated
+from tornado.websocket import WebSocketClosedError
 
 from dashboards import assets_directory
 from dashboards.auth import SessionAuth, list_login_routes
@@ -100,9 +102,10 @@ class PageSocket(WSHandler):
             await super().on_message(fragment)
 
     async def write_message(self, message: Any, binary: bool = False, locked: bool = True) -> None:
-        """Send a message, and count its bytes."""
+        """Send a message, and count its bytes; a page that was just closed misses nothing."""
         self.monitor.costs.page_bytes += len(message)
-        await super().write_message(message, binary, locked)
+        with suppress(WebSocketClosedError):
+            await super().write_message(message, binary, locked)
 
     def on_close(self) -> None:
         """Let go of the session."""

@@ -5,7 +5,10 @@ export function render({ model }) {
     queues.inbox.push(...(event.data ?? event));
     document.dispatchEvent(new Event("proxmon:inbox"));
   });
+  let isLost = false;
   const flush = () => {
+    // What is asked now gets no answer: the page is loaded anew once the server is there again.
+    if (isLost) return;
     for (const message of queues.outbox.splice(0)) model.send_msg(message);
   };
   document.addEventListener("proxmon:outbox", flush);
@@ -13,7 +16,10 @@ export function render({ model }) {
   model.send_msg({ hello: true });
   flush();
   for (const bokeh of window.Bokeh?.documents ?? []) {
-    bokeh.on_event("connection_lost", () => document.dispatchEvent(new Event("proxmon:lost")));
+    bokeh.on_event("connection_lost", () => {
+      isLost = true;
+      document.dispatchEvent(new Event("proxmon:lost"));
+    });
   }
   const nothing = document.createElement("span");
   nothing.hidden = true;
