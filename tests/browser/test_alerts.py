@@ -89,6 +89,36 @@ def test_an_alert_is_acknowledged_and_a_host_is_silenced(own_server: Server, ope
     expect(page.locator("[data-role=alert-count]")).to_contain_text("No alerts")
 
 
+NOTICES = """
+window.notices = [];
+window.Notification = class extends EventTarget {
+  static permission = "default";
+  static async requestPermission() { return (this.permission = "granted"); }
+  constructor(title, { body }) { super(); window.notices.push(`${title}: ${body}`); }
+};
+"""
+
+
+def test_a_desktop_is_notified_once_and_only_when_somebody_asked_for_it(
+    own_server: Server, open_page: OpenPage
+) -> None:
+    token = own_server.add_host("pve-01")
+    page = open_page("/alerts", on=own_server)
+    page.add_init_script(NOTICES)
+    page.reload()
+    page.get_by_role("button", name="Notify on this desktop").click()
+    expect(page.get_by_role("button", name="Desktop notices are on")).to_be_visible()
+    break_pool(own_server, token)
+    expect(page.locator("[data-role=alert]")).to_have_count(1)
+    page.wait_for_function("window.notices.length > 0")
+    assert page.evaluate("window.notices") == ["pve-01: critical: rpool is DEGRADED"]
+    page.get_by_role("button", name="Desktop notices are on").click()
+    expect(page.get_by_role("button", name="Notify on this desktop")).to_be_visible()
+    break_pool(own_server, own_server.add_host("pve-02"))
+    expect(page.locator("[data-role=alert]")).to_have_count(2)
+    assert page.evaluate("window.notices.length") == 1
+
+
 def test_the_timeline_shows_an_alert_as_a_bar_that_leads_to_it(own_server: Server, open_page: OpenPage) -> None:
     token = own_server.add_host("pve-01")
     page = open_page("/alerts?state=closed", on=own_server)
