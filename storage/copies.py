@@ -16,6 +16,7 @@ import duckdb
 from duckdb import DuckDBPyConnection
 
 from proxmon.alerts.channels import Channel
+from proxmon.costs import Compaction, StoreReport
 from proxmon.credentials import ApiToken, TokenSecret
 from proxmon.errors import NotFoundError, ReadOnlyError, StoreUnavailableError
 from proxmon.events import Event
@@ -142,9 +143,17 @@ class NoWriter(Writer):
     def keep_up(self, at: datetime) -> None:
         """Do nothing: what is too old stays."""
 
+    def report(self) -> StoreReport:
+        """Refuse to tell what the original costs."""
+        raise ReadOnlyError("Ask the server of this fleet what its store holds: this is a copy, which is only read.")
+
+    def compact(self) -> Compaction:
+        """Refuse to rewrite the file."""
+        raise ReadOnlyError(REFUSAL)
+
     def back_up(self) -> Path:
         """Refuse a backup: the file itself can be copied."""
-        raise ReadOnlyError("Copy the file itself: it does not change while it is shown.")
+        raise ReadOnlyError("Copy the file itself: this is a copy, which does not change while it is shown.")
 
     def check(self) -> None:
         """Do nothing: no sample is expected."""

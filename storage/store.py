@@ -287,7 +287,7 @@ class Store:
             ConflictError: that is being done already.
             StoreUnavailableError: there is no room for it, or the store is read all the time.
         """
-        return self._writer.compactor.compact()
+        return self._writer.compact()
 
     def report(self) -> StoreReport:
         """Return what the store holds; it takes up to a second in a large one. Raises StoreUnavailableError."""

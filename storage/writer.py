@@ -14,7 +14,7 @@ from typing import TypeVar
 import duckdb
 from duckdb import DuckDBPyConnection
 
-from proxmon.costs import StoreReport
+from proxmon.costs import Compaction, StoreReport
 from proxmon.errors import ProxmonError, SampleError, StoreUnavailableError
 from proxmon.events import Event
 from proxmon.samples import Appended, Sample
@@ -100,6 +100,10 @@ class Writer:
             is_compacting=self.compactor.is_running,
             last_compaction=self.compactor.last,
         )
+
+    def compact(self) -> Compaction:
+        """Give the room of deleted rows back to the disk."""
+        return self.compactor.compact()
 
     def back_up(self) -> Path:
         """Copy the store beside itself; returns where."""

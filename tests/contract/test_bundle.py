@@ -15,6 +15,7 @@ import duckdb
 import pytest
 
 import proxmon
+from dashboards.pages import PAGES
 from proxmon.auth import hash_password
 from proxmon.config import RetentionSettings
 from proxmon.errors import NotFoundError, StoreUnavailableError
@@ -136,8 +137,12 @@ def test_pages_and_api_show_the_moment_of_the_bundle(shown: Server) -> None:
     assert datetime.fromisoformat(shown.ask("GET", "/api/hosts").json()["at"]) == AT
     session = shown.log_in()
     page = session.get(f"{shown.url}/hosts/{HOST}", timeout=30)
-    assert (page.status_code, "a copy, which is only read" in page.text) == (200, True)
-    assert session.get(f"{shown.url}/", timeout=30).ok
+    assert (page.status_code, "Copy, as of 2026-11-25 09:00 UTC" in page.text) == (200, True)
+    for spec in PAGES:
+        found = session.get(shown.url + spec.path.replace("{name}", HOST), timeout=30)
+        assert (found.status_code, "/login" in found.url) == (200, False), spec.path
+    assert shown.ask("GET", "/metrics").ok
+    assert shown.ask("GET", "/api/events").json()["events"]
     stranger = shown.ask("GET", "/", "none", allow_redirects=False)
     assert (stranger.status_code, "/login" in stranger.headers["Location"]) == (302, True)
 
@@ -152,6 +157,9 @@ def test_whoever_wants_to_change_something_is_told_that_it_is_a_copy(shown: Serv
         shown.ask("DELETE", f"/api/hosts/{HOST}"),
         shown.ask("POST", "/api/silences", json={"reason": "x", "host": HOST}),
         shown.ask("POST", "/api/channels", json={"name": "mail", "url": "json://127.0.0.1:9/"}),
+        shown.ask("POST", "/api/compact"),
+        shown.ask("POST", "/api/backup"),
+        shown.ask("PUT", "/api/rules", json={"text": ""}),
         shown.ask("POST", "/api/tokens", json={"name": "other", "role": "reader"}),
     ):
         assert answer.status_code == 503, answer.text
