@@ -36,7 +36,7 @@ def test_behind_a_proxy_that_hides_the_host_login_and_page_say_what_to_set(
         expect(page.get_by_role("alert")).to_contain_text(f"PROXMON_ORIGINS={proxy.host}")
         enter(page, own_server, proxy.host)
         page.goto(f"http://{proxy.host}/")
-        expect(page.get_by_role("main").get_by_role("status")).to_contain_text(f"set PROXMON_ORIGINS={proxy.host}")
+        expect(page.locator("[data-part=notice]")).to_contain_text(f"set PROXMON_ORIGINS={proxy.host}")
         page.set_viewport_size(PHONE)
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
         assert f"PROXMON_ORIGINS={proxy.host}" in own_server.log()
