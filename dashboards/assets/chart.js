@@ -18,7 +18,7 @@ export class Chart {
     Object.assign(this, { figure, spec, statuses, hover, select, reset, plot: null, rows: [] });
     this.thresholds = spec.hasThresholds ? thresholds : {};
     this.legend = el("ul", { class: "chart-legend" });
-    this.place = el("div", { class: "chart-plot", role: "img" });
+    this.place = el("div", { class: "chart-plot", role: "img", "aria-label": spec.title });
     this.words = el("p", { class: "chart-words", role: "status" });
     this.marks = el("div", { class: "chart-marks", "aria-hidden": "true" });
     figure.append(el("figcaption", {}, el("h3", { text: spec.title }), this.legend), el("div", { class: "chart-body" }, this.place, this.marks, this.words));

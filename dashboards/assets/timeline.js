@@ -104,7 +104,7 @@ class Timeline {
     const shown = [];
     rows.forEach((row, index) => {
       const before = rows[index - 1];
-      if (dayName(before?.at ?? 0) !== dayName(row.at)) shown.push(el("li", { class: "timeline-day" }, el("h3", { text: dayName(row.at) })));
+      if (dayName(before?.at ?? 0) !== dayName(row.at)) shown.push(el("li", { class: "timeline-day" }, el(this.isFleet ? "h2" : "h3", { text: dayName(row.at) })));
       row.element.toggleAttribute("data-same", isTogether(before, row));
       if (row.group === "statuses") this.shorten(row, rows, index);
       shown.push(row.element);
