@@ -44,6 +44,7 @@ check: setup ## linters, types and every test: what CI runs
 	$(BIN)/pyright
 	$(BIN)/vermin --quiet --no-tips --eval-annotations --target=3.9- proxmon/agent
 	@if command -v shellcheck >/dev/null; then shellcheck proxmon/assets/install.sh .ci/run; else echo 'shellcheck is not installed: apt install shellcheck' >&2; exit 1; fi
+	$(BIN)/hadolint deploy/Dockerfile
 	$(BIN)/pytest -n auto --dist loadfile
 
 format: setup ## put the code into its form

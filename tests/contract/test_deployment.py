@@ -1,0 +1,168 @@
+"""What is in deploy/ works as it stands: nginx with TLS in front, and metrics as Prometheus wants them."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+import socket
+import ssl
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+from requests.adapters import HTTPAdapter
+
+from tests.builders import a_message
+from tests.contract.test_login import page_token
+from tests.servers import ROOT, Server
+
+NAME = "mon.example"
+START_SECONDS = 30
+
+
+class From(HTTPAdapter):
+    """Connects from another address of this machine, so that its failures are counted apart."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        super().init_poolmanager(*args, source_address=(self._address, 0), **options)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
+
+
+def is_listening(port: int) -> bool:
+    with socket.socket() as trial:
+        return trial.connect_ex(("127.0.0.1", port)) == 0
+
+
+def write_configuration(folder: Path, upstream: str, port: int) -> Path:
+    """Write deploy/nginx.conf as a whole configuration, with the places and ports of this test."""
+    text = (ROOT / "deploy/nginx.conf").read_text()
+    for old, new in (
+        ("listen 443 ssl", f"listen 127.0.0.1:{port} ssl"),
+        ("/etc/ssl/proxmon/fullchain.pem", str(folder / "cert.pem")),
+        ("/etc/ssl/proxmon/privkey.pem", str(folder / "key.pem")),
+        ("http://127.0.0.1:5006", f"http://{upstream}"),
+    ):
+        assert old in text
+        text = text.replace(old, new)
+    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    places = "".join(f"{kind}_temp_path {folder}/{kind};\n" for kind in kinds)
+    head = f"pid {folder}/pid;\nerror_log {folder}/error.log;\ndaemon off;\nevents {{}}\n"
+    path = folder / "nginx.conf"
+    path.write_text(f"{head}http {{\naccess_log off;\n{places}{text}}}\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, str, Path]]:
+    """Give a server, its address behind nginx, and the certificate to trust."""
+    program, folder = shutil.which("nginx") or shutil.which("/usr/sbin/nginx"), tmp_path_factory.mktemp("nginx")
+    assert program, "nginx is missing: apt install nginx-light"
+    folder.chmod(0o755)
+    subject = ("-subj", f"/CN={NAME}", "-addext", f"subjectAltName=DNS:{NAME},DNS:localhost")
+    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", str(folder / "key.pem"))
+    argv = ("openssl", "req", "-x509", "-days", "2", *subject, *key, "-out", str(folder / "cert.pem"))
+    subprocess.run(argv, check=True, capture_output=True, timeout=60)
+    server = Server(folder / "data", environment={"PROXMON_TRUST_PROXY": "yes"}).start()
+    port = free_port()
+    path = write_configuration(folder, urlsplit(server.url).netloc, port)
+    proxy = subprocess.Popen([program, "-c", str(path), "-e", str(folder / "error.log")])
+    deadline = time.monotonic() + START_SECONDS
+    while not is_listening(port):
+        assert proxy.poll() is None, (folder / "error.log").read_text()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    yield server, f"https://localhost:{port}", folder / "cert.pem"
+    proxy.terminate()
+    proxy.wait(20)
+    server.stop()
+
+
+def test_a_login_behind_nginx_is_secure_and_leads_on(proxied: tuple[Server, str, Path]) -> None:
+    server, url, certificate = proxied
+    origin = {"Origin": url}
+    answer = requests.post(
+        f"{url}/login",
+        data={"password": server.password},
+        headers=origin,
+        verify=str(certificate),
+        allow_redirects=False,
+        timeout=30,
+    )
+    assert answer.status_code == 302
+    assert answer.headers["Location"] == "/"
+    assert "secure" in answer.headers["Set-Cookie"].lower()
+    assert "max-age" in answer.headers["Strict-Transport-Security"]
+    page = requests.get(url, cookies=answer.cookies, verify=str(certificate), timeout=30)
+    assert page.status_code == 200
+    assert "frame-ancestors 'none'" in page.headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize(("origin", "status"), [("", 101), ("https://evil.example", 403)])
+def test_websockets_pass_nginx_by_their_origin(proxied: tuple[Server, str, Path], origin: str, status: int) -> None:
+    server, url, certificate = proxied
+    cookie = f"user={server.log_in().cookies['user']}"
+    token = page_token(server, "", {"Cookie": cookie})
+    netloc = urlsplit(url).netloc
+    lines = [
+        *("GET /ws HTTP/1.1", f"Host: {netloc}", f"Origin: {origin or url}", f"Cookie: {cookie}"),
+        *("Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13"),
+        *("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", f"Sec-WebSocket-Protocol: bokeh, {token}", "", ""),
+    ]
+    context = ssl.create_default_context(cafile=str(certificate))
+    host, port = netloc.split(":")
+    with (
+        socket.create_connection((host, int(port)), timeout=30) as plain,
+        context.wrap_socket(plain, server_hostname="localhost") as connection,
+    ):
+        connection.sendall("\r\n".join(lines).encode())
+        assert f" {status} " in connection.recv(1000).decode(errors="replace").splitlines()[0]
+
+
+def test_agents_deliver_through_nginx(proxied: tuple[Server, str, Path]) -> None:
+    server, url, certificate = proxied
+    headers = {"Authorization": f"Bearer {server.add_host('pve-01')}", "Content-Encoding": "gzip"}
+    body = gzip.compress(a_message(agent_version="x" * 1000))
+    answer = requests.post(f"{url}/api/ingest", data=body, headers=headers, verify=str(certificate), timeout=30)
+    assert answer.json() == {"stored": 1, "duplicates": 0}
+    script = requests.get(f"{url}/agent/install.sh", verify=str(certificate), timeout=30).text
+    assert url in script
+
+
+def test_a_visitor_cannot_choose_the_address_it_is_counted_by(proxied: tuple[Server, str, Path]) -> None:
+    _, url, certificate = proxied
+    stranger = requests.Session()
+    stranger.mount("https://", From("127.0.0.9"))
+    statuses = [
+        stranger.post(
+            f"{url}/login",
+            data={"password": "wrong"},
+            headers={"X-Forwarded-For": f"203.0.113.{number}", "X-Real-IP": f"203.0.113.{number}"},
+            verify=str(certificate),
+            timeout=30,
+        ).status_code
+        for number in range(6)
+    ]
+    assert statuses == [401] * 5 + [429]
+
+
+def test_prometheus_has_nothing_to_object_to_in_the_metrics(server: Server) -> None:
+    program = shutil.which("promtool")
+    assert program, "promtool is missing: apt install prometheus"
+    assert server.post(server.add_host("pve-metrics"), a_message()).ok
+    metrics = server.ask("GET", "/metrics").content
+    checked = subprocess.run([program, "check", "metrics"], input=metrics, capture_output=True, check=False, timeout=60)
+    assert checked.returncode == 0, (checked.stdout + checked.stderr).decode()
+    assert checked.stderr == b""
