@@ -120,5 +120,5 @@ def _create_database(port: int) -> None:
 
 
 def folder_bytes(folder: Path) -> int:
-    """Return how much the files of a folder hold."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    """Return how much room the files of a folder take; InfluxDB's are longer than what is in them."""
+    return sum(path.stat().st_blocks * 512 for path in folder.rglob("*") if path.is_file())
