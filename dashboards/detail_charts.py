@@ -83,7 +83,12 @@ class DetailCharts(pn.viewable.Viewer):
 
     def _draw(self, chart: Chart, read: Any) -> Any:
         plot = figure(
-            title=chart.title, height=190, x_axis_type="datetime", tools="xpan,xwheel_zoom,reset", toolbar_location=None
+            title=chart.title,
+            height=190,
+            sizing_mode="stretch_width",
+            x_axis_type="datetime",
+            tools="xpan,xwheel_zoom,reset",
+            toolbar_location=None,
         )
         _style(plot, chart)
         colours = iter(COLOURS * 4)

@@ -14,6 +14,7 @@ from weakref import WeakMethod
 import panel as pn
 import param
 from markupsafe import Markup
+from panel.custom import JSComponent
 
 from dashboards import assets_directory
 from dashboards.detail_charts import DetailCharts
@@ -60,6 +61,17 @@ class FleetReader(Protocol):
     def series(self, host: str, column: str, *, since: str, until: datetime, resolution: str) -> Any:
         """Return a column over time."""
         ...
+
+
+class Sections(JSComponent):
+    """Sections of a host as HTML, in a shadow root of their own.
+
+    Panel's own HTML pane sends its styles anew with each change, in a notebook with addresses on the internet.
+    """
+
+    html: str = param.String(doc="What is shown; values in it are escaped.")  # pyright: ignore[reportAssignmentType]
+
+    _esm: ClassVar[Any] = assets_directory() / "detail.js"
 
 
 class HostDetail(pn.viewable.Viewer):
@@ -124,6 +136,8 @@ class HostDetail(pn.viewable.Viewer):
         self._judged = found
         self._charts.follow(self._newest())
         self._show("")
+        # On a server changes of Bokeh's own objects are sent by themselves, and this does nothing.
+        pn.io.push_notebook(self._layout)
 
     def _end(self) -> datetime:
         """Return where the charts end: of a host that is silent, where it fell silent."""
@@ -139,13 +153,11 @@ class HostDetail(pn.viewable.Viewer):
         _put(self._rest, newest, REST, "")
 
 
-def _pane() -> pn.pane.HTML:
-    return pn.pane.HTML(stylesheets=[stylesheet()], sizing_mode="stretch_width")
+def _pane() -> Sections:
+    return Sections(stylesheets=[stylesheet()], sizing_mode="stretch_width")
 
 
-def _put(
-    pane: pn.pane.HTML, newest: Newest, sections: Sequence[tuple[str, str, bool]], fault: str, **html: Any
-) -> None:
+def _put(pane: Sections, newest: Newest, sections: Sequence[tuple[str, str, bool]], fault: str, **html: Any) -> None:
     """Show sections in a pane; nothing is sent when they are what they were."""
     text = render(
         "detail.html",
@@ -156,8 +168,7 @@ def _put(
         datasets=dataset_rows(newest),
         now=unix(newest.now),
     )
-    if text != pane.object:
-        pane.object = str(text)
+    pane.html = str(text)
 
 
 def still(html: Markup, newest: Newest) -> Markup:

@@ -11,7 +11,6 @@ from typing import Any
 
 import msgspec
 import pandas as pd
-import panel as pn
 import pytest
 
 import dashboards
@@ -50,7 +49,7 @@ class FleetOfOne:
 
 
 def texts(detail: HostDetail) -> str:
-    return "".join(str(pane.object) for pane in detail._layout.select(pn.pane.HTML))
+    return detail._first.html + detail._rest.html
 
 
 def values(detail: HostDetail, column: str) -> list[float]:
