@@ -19,8 +19,8 @@ from statistics import median
 MIN_DAYS, MAX_WINDOW, MAX_HORIZON = 10, 28, 14
 # A step is a change of a day that is this many times the usual deviation; more of them than this share are no steps.
 STEP_DEVIATIONS, STEP_SHARE = 8.0, 0.1
-# Of the past errors, the share that the interval leaves out on each side; few errors are widened by a quarter.
-TAIL, FEW, WIDENED = 0.1, 10, 0.25
+# Of the past errors, the share that the interval leaves out on each side; and how the range of few is widened.
+TAIL, FEW, WIDENED, MOST_WIDENED = 0.1, 10, 0.8, 3.0
 FARTHEST_DAYS = 730.0
 NOT_GROWING, FAR = "It does not grow.", "Not within two years."
 FEWEST_ERRORS = 3
@@ -97,7 +97,7 @@ def forecast(values: Sequence[float | None], limit: float, at: datetime) -> Fore
     held, tried = _coverage(filled, errors, window, horizon)
     known = Forecast(at, rate=rate, held=held, tried=tried, history_days=len(level))
     left = limit - filled[-1]
-    low, high = (rate + error for error in _interval(errors))
+    low, high = (rate + error for error in _interval(errors, horizon))
     why = _why_none(left, rate, low, high)
     if why:
         return replace(known, why=why)
@@ -160,10 +160,15 @@ def _past_errors(level: Sequence[float], window: int, horizon: int) -> list[floa
     return found
 
 
-def _interval(errors: Sequence[float]) -> tuple[float, float]:
-    ordered = sorted(errors)
-    if len(ordered) < FEW:
-        margin = (ordered[-1] - ordered[0]) * WIDENED
+def _interval(errors: Sequence[float], horizon: int) -> tuple[float, float]:
+    """Return between which errors the next one lies, four times in five.
+
+    Errors of days that lie closer than the horizon overlap, so that of ``horizon`` of them only one is news. Few of
+    them have not shown yet how far they go: their range is widened, about as Student's t would widen it.
+    """
+    ordered, count = sorted(errors), 1 + (len(errors) - 1) / horizon
+    if count < FEW:
+        margin = (ordered[-1] - ordered[0]) * min(MOST_WIDENED, WIDENED * (3 / count) ** 2.5)
         return ordered[0] - margin, ordered[-1] + margin
     place = TAIL * (len(ordered) - 1)
     return _quantile(ordered, place), _quantile(ordered, len(ordered) - 1 - place)
@@ -184,7 +189,7 @@ def _coverage(values: Sequence[float], errors: Sequence[float], window: int, hor
     for day in range(horizon + FEWEST_ERRORS - 1, len(errors)):
         today = day + window - 1
         rate = slope(without_steps(values[: today + 1])[-window:])
-        low, high = (rate + error for error in _interval(errors[: day - horizon + 1]))
+        low, high = (rate + error for error in _interval(errors[: day - horizon + 1], horizon))
         grown = (values[today + horizon] - values[today]) / horizon
         tried += 1
         # What is a line to the last bit must not miss it by rounding.

@@ -71,7 +71,7 @@ def read_rules(text: str, settings: RuleSettings) -> tuple[Entry, ...]:
     reader = _Reader(_Lines(text), settings)
     entries = tuple(reader.read(document))
     if reader.problems:
-        raise RulesError.of(reader.problems)
+        raise RulesError.of(sorted(reader.problems, key=lambda one: one.line))
     return entries
 
 
