@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from dashboards.formats import size
 from dashboards.newest import Newest
-from proxmon.forecast import Forecast
+from proxmon.forecast import FAR, NOT_GROWING, Forecast
+
+CALM = {NOT_GROWING: "Does not grow", FAR: "Not full within two years"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +18,7 @@ class ForecastLine:
     words: str
     more: str
     is_soon: bool
+    is_date: bool = True
 
 
 def find_forecast(newest: Newest, kind: str, subject: str) -> ForecastLine | None:
@@ -27,7 +30,8 @@ def find_forecast(newest: Newest, kind: str, subject: str) -> ForecastLine | Non
 def forecast_line(one: Forecast) -> ForecastLine:
     """Put a forecast into words."""
     if one.days is None:
-        return ForecastLine(f"No date when it is full: {one.why[0].lower()}{one.why[1:]}", _more(one), is_soon=False)
+        words = CALM.get(one.why) or f"No forecast: {one.why[0].lower()}{one.why[1:]}".rstrip(".")
+        return ForecastLine(words, _more(one), is_soon=False, is_date=False)
     return ForecastLine(f"Full in about {_days(one.days)}{_between(one)}", _more(one), is_soon=one.days < 30)
 
 

@@ -19,7 +19,9 @@ from tests.dashboards.parts import a_newest
         (Forecast(NOW, days=23.4, earliest_days=18.2, latest_days=31.0), "Full in about 23 days (18 to 31)"),
         (Forecast(NOW, days=0.4, earliest_days=0.3, latest_days=0.4), "Full in about a day"),
         (Forecast(NOW, days=40, earliest_days=9), "Full in about 40 days, at the earliest in 9 days"),
-        (Forecast(NOW, "It does not grow."), "No date when it is full: it does not grow."),
+        (Forecast(NOW, "It does not grow."), "Does not grow"),
+        (Forecast(NOW, "Not within two years."), "Not full within two years"),
+        (Forecast(NOW, "There are 3 days of history."), "No forecast: there are 3 days of history"),
     ],
 )
 def test_a_forecast_in_one_line(forecast: Forecast, words: str) -> None:
