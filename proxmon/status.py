@@ -48,6 +48,9 @@ FURTHER_RULES: tuple[Rule, ...] = (
 )
 RULE_NAMES = (*CONTRACT_NAMES, *(rule.name for rule in FURTHER_RULES), "agent_outdated", "days_until_full")
 
+_OFF = {rule: Skipped(rule, "Off unless your rules switch it on.", is_off=True) for rule in RULE_NAMES}
+_SWITCHED_OFF = {rule: Skipped(rule, "Switched off by your rules.", is_off=True) for rule in RULE_NAMES}
+
 # The order in which statuses are shown: what needs somebody first comes first.
 WORST_FIRST = (Status.CRITICAL, Status.WARNING, Status.OFFLINE, Status.OK)
 
@@ -101,8 +104,7 @@ def _judge_all(case: Case) -> Iterator[Finding | Skipped]:
 
 def switched_off(case: Case, rule: str) -> Skipped:
     """Return what is said of a rule that is off on a host."""
-    entry = case.rules.choose(rule).origins.get("on")
-    return Skipped(rule, "Switched off by your rules." if entry else "Off unless your rules switch it on.", is_off=True)
+    return (_SWITCHED_OFF if "on" in case.rules.choose(rule).origins else _OFF)[rule]
 
 
 def _judge_clock(case: Case) -> Finding:

@@ -83,12 +83,14 @@ class HostRules:
         self.settings = _merged(settings, whole)
         self._whole: dict[str, Choice] = {}
         self._chosen: dict[tuple[str, str], Choice] = {}
+        self._by_subject = {rule for rule, found in self._entries.items() if any(entry.subject for entry in found)}
+        self._judging: dict[str, bool] = {}
 
     def choose(self, rule: str, subject: str = "") -> Choice:
         """Return what holds for a rule, on a subject of the host or on the host as a whole."""
-        if not subject or not self.has_subjects(rule):
+        if not subject or rule not in self._by_subject:
             known = self._whole.get(rule)
-            return known or self._whole.setdefault(rule, self._make(rule, ""))
+            return known if known is not None else self._whole.setdefault(rule, self._make(rule, ""))
         key = (rule, subject)
         if key not in self._chosen:
             if len(self._chosen) >= MANY_SUBJECTS:
@@ -98,11 +100,16 @@ class HostRules:
 
     def has_subjects(self, rule: str) -> bool:
         """Tell whether anything was said of single subjects."""
-        return any(entry.subject for entry in self._entries.get(rule, ()))
+        return rule in self._by_subject
 
     def may_judge(self, rule: str) -> bool:
         """Tell whether the rule judges anything on this host."""
-        return self.choose(rule).is_on or any(entry.subject and entry.on for entry in self._entries.get(rule, ()))
+        known = self._judging.get(rule)
+        if known is None:
+            entries = self._entries.get(rule, ())
+            known = self.choose(rule).is_on or any(entry.subject and entry.on for entry in entries)
+            self._judging[rule] = known
+        return known
 
     def may_alert(self, rule: str) -> bool:
         """Tell whether the rule alerts of anything on this host."""

@@ -39,6 +39,11 @@ class Problem:
         return f"{place}: {self.message}" if place else self.message
 
 
+def line_of(problem: Problem) -> int:
+    """Return where a problem is."""
+    return problem.line
+
+
 def read_rules_file(path: Path, settings: RuleSettings) -> tuple[Entry, ...]:
     """Return the entries of a file; none where there is no file.
 
@@ -71,7 +76,7 @@ def read_rules(text: str, settings: RuleSettings) -> tuple[Entry, ...]:
     reader = _Reader(_Lines(text), settings)
     entries = tuple(reader.read(document))
     if reader.problems:
-        raise RulesError.of(sorted(reader.problems, key=lambda one: one.line))
+        raise RulesError.of(sorted(reader.problems, key=line_of))
     return entries
 
 

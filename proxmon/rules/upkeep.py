@@ -53,7 +53,7 @@ def snapshot_age(case: Case, section: Section) -> Summary:
     A host may have thousands of datasets: they are sorted by verdict here, and put into words when somebody reads them.
     """
     assert isinstance(section, DatasetsSection)
-    unlisted, judged = tuple(_unlisted(section)), tuple(_bounded(case, section))
+    unlisted, judged = tuple(_unlisted(section)), _bounded(case, section)
     groups: dict[Verdict, list[Bounded]] = {verdict: [] for verdict in ORDER}
     for dataset, bounds in judged:
         groups[bounds.verdict(dataset)].append((dataset, bounds))
@@ -64,14 +64,20 @@ def snapshot_age(case: Case, section: Section) -> Summary:
     )
 
 
-def _bounded(case: Case, section: DatasetsSection) -> Iterator[Bounded]:
-    """Give every dataset that has snapshots with the bounds that hold for it; those that are switched off are not."""
+def _bounded(case: Case, section: DatasetsSection) -> list[Bounded]:
+    """List every dataset that has snapshots with the bounds that hold for it; those that are switched off are not."""
+    rules, name = case.rules, SNAPSHOT_AGE.name
+    judged = filter(_has_snapshots, section.datasets or ())
+    if not rules.has_subjects(name):
+        bounds = Bounds.of(case, rules.choose(name))
+        return [(dataset, bounds) for dataset in judged]
     made: dict[int, Bounds] = {}
-    for dataset in section.datasets or ():
-        choice = case.rules.choose(SNAPSHOT_AGE.name, dataset.name)
-        if choice.is_on and _has_snapshots(dataset):
-            bounds = made.get(id(choice)) or made.setdefault(id(choice), Bounds.of(case, choice))
-            yield dataset, bounds
+    found: list[Bounded] = []
+    for dataset in judged:
+        choice = rules.choose(name, dataset.name)
+        if choice.is_on:
+            found.append((dataset, made.get(id(choice)) or made.setdefault(id(choice), Bounds.of(case, choice))))
+    return found
 
 
 def _unlisted(section: DatasetsSection) -> Iterator[Detail]:
