@@ -104,6 +104,21 @@ def test_nobody_there_is_an_error() -> None:
         post(f"http://127.0.0.1:{port}")
 
 
+def test_a_name_that_nobody_knows_is_an_error() -> None:
+    with pytest.raises(TransportError, match=r"[Nn]ame|address"):
+        post("http://monitor.invalid:5006")
+
+
+def test_a_name_that_is_none_is_an_error() -> None:
+    with pytest.raises(TransportError):
+        post(f"http://{'x' * 70}.invalid:5006")
+
+
+def test_plain_http_where_tls_is_expected_is_an_error(serve: Callable[..., str]) -> None:
+    with pytest.raises(TransportError):
+        post(serve(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}").replace("http://", "https://"))
+
+
 def test_a_path_before_ours_is_kept(server: ScriptedServer) -> None:
     post(server.url + "/monitor/")
     assert server.other_requests == ["/monitor/api/ingest"]

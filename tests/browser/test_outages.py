@@ -1,0 +1,69 @@
+"""Open pages outlive what happens to the server, and a sleep of their own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from playwright.sync_api import Page, expect
+
+from tests.builders import a_fast_payload, a_message, a_pool, a_wire_sample, iso
+from tests.servers import Server
+
+OPEN_PAGES = 50 if os.environ.get("PROXMON_SOAK") else 6
+PATHS = ("/", "/hosts/pve-01", "/vms", "/alerts")
+LATER = 60_000
+
+OpenPage = Callable[..., Page]
+
+
+def send(server: Server, token: str, health: str = "ONLINE") -> None:
+    payload = a_fast_payload(zfs_pools={"pools": [a_pool(health=health)]})
+    sample = a_wire_sample(collected_at=iso(datetime.now(UTC)), payload=payload)
+    assert server.post(token, a_message(sample)).status_code == 200
+
+
+def status(page: Page) -> Any:
+    return page.locator('[data-role=host-card][data-host="pve-01"]')
+
+
+def test_a_restart_under_many_open_pages_brings_each_of_them_back(own_server: Server, open_page: OpenPage) -> None:
+    token = own_server.add_host("pve-01")
+    send(own_server, token)
+    first = open_page("/", on=own_server)
+    open_page.watch.is_forgiving = True  # pyright: ignore[reportFunctionMemberAccess] - the lost connection is logged
+    pages = [first]
+    for number in range(1, OPEN_PAGES):
+        page = first.context.new_page()
+        page.goto(own_server.url + PATHS[number % len(PATHS)])
+        pages.append(page)
+    for page in pages:
+        expect(page.locator("html")).to_have_attribute("data-link", "live", timeout=LATER)
+    own_server.stop()
+    own_server.start()
+    send(own_server, token, "DEGRADED")
+    for page in pages:
+        page.bring_to_front()
+        expect(page.locator("html")).to_have_attribute("data-link", "live", timeout=LATER)
+    for page in pages[:: len(PATHS)]:
+        expect(status(page)).to_have_attribute("data-status", "critical", timeout=LATER)
+    assert own_server.ask("GET", "/healthz").ok
+
+
+def test_a_tab_that_slept_while_the_server_was_replaced_shows_what_is_now(
+    own_server: Server, open_page: OpenPage
+) -> None:
+    token = own_server.add_host("pve-01")
+    send(own_server, token)
+    page = open_page("/", on=own_server)
+    open_page.watch.is_forgiving = True  # pyright: ignore[reportFunctionMemberAccess] - the lost connection is logged
+    expect(status(page)).to_have_attribute("data-status", "ok")
+    browser = page.context.new_cdp_session(page)
+    browser.send("Page.setWebLifecycleState", {"state": "frozen"})
+    own_server.stop()
+    own_server.start()
+    send(own_server, token, "DEGRADED")
+    browser.send("Page.setWebLifecycleState", {"state": "active"})
+    expect(status(page)).to_have_attribute("data-status", "critical", timeout=LATER)
