@@ -74,6 +74,11 @@ class AlertDesk:
         """Return the highest id that an alert ever had; 0 when there was none."""
         return self._engine.newest_id
 
+    @property
+    def is_stored(self) -> bool:
+        """Tell whether everything that is known is durable."""
+        return not self._unstored
+
     def list_all(self) -> list[AlertRecord]:
         """List the alerts that are open or ended within the last 30 days."""
         return list(self._records.values())

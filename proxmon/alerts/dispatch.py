@@ -127,7 +127,7 @@ class Dispatcher:
     async def _review(self, now: datetime) -> None:
         """Bring what is owed up to date and store it; nothing is sent that is not stored."""
         revision = (self._desk.revision, self._silences.revision, self._book.revision)
-        if revision == self._revision and now < self._review_at:
+        if not self._desk.is_stored or (revision == self._revision and now < self._review_at):
             return
         async with self._lock:
             reviewed_id = self._desk.newest_id

@@ -366,14 +366,19 @@ async def test_more_messages_than_the_limit_become_a_digest() -> None:
     assert world.titles()[MOST_MESSAGES:] == ["20 alerts: 20 critical"]
 
 
-@story
-async def test_nothing_is_sent_that_could_not_be_stored() -> None:
+@pytest.mark.parametrize("part", ["kept", "memory"])
+def test_nothing_is_sent_that_could_not_be_stored(part: str) -> None:
+    asyncio.run(live_with_a_broken(part))
+
+
+async def live_with_a_broken(part: str) -> None:
     world = Desk()
     await world.add()
-    world.kept.is_broken = True
+    getattr(world, part).is_broken = True
     await world.hear(BROKEN, times=6)
     assert world.titles() == []
-    world.kept.is_broken = False
+    getattr(world, part).is_broken = False
+    await world.go_on(1, timedelta(seconds=1))
     await world.hear(BROKEN, times=3)
     assert len(world.titles()) == 1
 
