@@ -16,7 +16,7 @@ from proxmon.alerts.desk import AlertDesk
 from proxmon.alerts.messages import Composer, Item, Message, trial_message
 from proxmon.alerts.posts import FAILURES, Post
 from proxmon.alerts.records import AlertRecord
-from proxmon.alerts.senders import SEND_SECONDS, Sender
+from proxmon.alerts.senders import COURIER_SECONDS, Sender
 from proxmon.alerts.silences import SilenceBook
 from proxmon.alerts.tellings import Owed, Telling, delivered, review
 from proxmon.alerts.threads import Errand
@@ -26,8 +26,8 @@ log = logging.getLogger(__name__)
 
 CAUSE = "channel"
 CLEARS_WHEN = "A message is accepted again: try the channel's test, and check its address and the way to it."
-# Apprise has its own limit; this one is for what does not keep to it, such as a name server that never answers.
-PATIENCE_SECONDS = SEND_SECONDS + 10.0
+# The sender has its own limit; this one is for a sender that does not keep to it.
+PATIENCE_SECONDS = COURIER_SECONDS + 10.0
 # When nothing happened, an acknowledgement or a silence may still be over, or a maintenance window begin.
 REVIEW_EVERY = timedelta(seconds=10)
 

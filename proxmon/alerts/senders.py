@@ -1,19 +1,19 @@
-"""Sends a message through Apprise, which knows the services and loads nothing by itself."""
+"""Sends messages through Apprise, which knows the services and loads nothing by itself, in a process of its own."""
 
 from __future__ import annotations
 
-import logging
-import re
+import json
+import subprocess
+import sys
 from typing import Any, Protocol
-from urllib.parse import unquote
 
 from proxmon.alerts.messages import Message
-from proxmon.alerts.model import Severity
+from proxmon.alerts.orders import SEND_SECONDS
 from proxmon.errors import DeliveryError
 
-SEND_SECONDS = 20.0
-SHORTEST_SECRET = 5  # shorter pieces of an address occur in any sentence
-MAX_REASON = 300
+# To start, to load Apprise, and to end; a machine under load takes seconds for that.
+COURIER_SECONDS = SEND_SECONDS + 20.0
+COURIER = (sys.executable, "-m", "proxmon.alerts.courier")
 
 
 class Sender(Protocol):
@@ -28,62 +28,29 @@ class Sender(Protocol):
 
 
 class AppriseSender:
-    """Sends through Apprise. Its own log names parts of addresses, so it is kept off ours."""
-
-    def __init__(self) -> None:
-        logging.getLogger("apprise").propagate = False
+    """Sends through Apprise."""
 
     def name_service(self, url: str) -> str | None:
         """Return the service that an address belongs to, or None; nothing is sent."""
-        service = _instantiate(url)
-        return None if service is None else str(service.service_name)
+        return _order({"url": url})["service"]
 
     def send(self, url: str, message: Message) -> None:
         """Send a message. Raises DeliveryError when it was not accepted in time."""
-        import apprise  # noqa: PLC0415 - a tenth of a second, and only who has a channel needs it
-
-        service = _instantiate(url)
-        if service is None:
+        severity = message.severity.value if message.severity else ""
+        answer = _order({"url": url, "title": message.title, "body": message.body, "severity": severity})
+        if answer["service"] is None:
             raise DeliveryError("Give the channel its address anew: Apprise does not read the one that it has.")
-        service.overflow_mode = apprise.OverflowMode.SPLIT
-        kinds = {Severity.CRITICAL: apprise.NotifyType.FAILURE, Severity.WARNING: apprise.NotifyType.WARNING}
-        kind = kinds[message.severity] if message.severity else apprise.NotifyType.SUCCESS
-        everything = apprise.Apprise()
-        everything.add(service)
-        result: Any = everything.notify(
-            body=message.body,
-            title=message.title,
-            notify_type=kind,
-            body_format=apprise.NotifyFormat.TEXT,
-            timeout=SEND_SECONDS,
-        )
-        if not result:
-            raise DeliveryError(without_secrets(_reason(result), url))
+        if not answer["accepted"]:
+            raise DeliveryError(answer["reason"])
 
 
-def _instantiate(url: str) -> Any:
-    import apprise  # noqa: PLC0415 - as above
-
-    return apprise.Apprise.instantiate(url)
-
-
-def _reason(result: Any) -> str:
-    if result.status.name == "TIMEOUT":
-        return f"The service did not answer within {SEND_SECONDS:g} seconds."
-    reasons = dict.fromkeys(entry.message for entry in result.logs())
-    return " ".join(reasons) or "The service did not accept the message."
-
-
-def without_secrets(text: str, url: str) -> str:
-    """Return a sentence without the pieces of an address that may be secret: all but the service and its host."""
-    _, _, rest = url.partition("://")
-    place, _, tail = rest.partition("/")
-    account, _, _ = place.rpartition("@")
-    pieces = {piece for part in (account, tail) for piece in re.split(r"[/?&=:,]", part)}
-    pieces |= {unquote(piece) for piece in pieces}
-    if "@" not in place and "." not in place and ":" not in place:
-        pieces.add(place)  # the first token of an address without a host
-    for piece in sorted(pieces, key=len, reverse=True):
-        if len(piece) >= SHORTEST_SECRET:
-            text = text.replace(piece, "…")
-    return text[:MAX_REASON]
+def _order(order: dict[str, Any]) -> dict[str, Any]:
+    text = json.dumps(order).encode()
+    try:
+        done = subprocess.run(COURIER, input=text, capture_output=True, timeout=COURIER_SECONDS, check=True)
+        return json.loads(done.stdout)
+    except subprocess.TimeoutExpired:
+        raise DeliveryError(f"The service did not answer within {COURIER_SECONDS:g} seconds.") from None
+    except (OSError, subprocess.CalledProcessError, ValueError) as error:
+        # Neither its words nor its input: they may hold the address.
+        raise DeliveryError(f"The program that sends messages failed ({type(error).__name__}).") from None

@@ -122,3 +122,16 @@ def test_the_heartbeat_beats_while_the_server_runs(tmp_path: Path, webhook: Webh
     assert webhook.wait(1)[0]["path"] == "/T0KEN-of-the-hook"
     running.stop()
     assert "T0KEN" not in running.log()
+
+
+def test_a_service_that_hangs_does_not_hold_up_the_server_s_end(own_server: Server, webhook: Webhook) -> None:
+    add(own_server, "hook", f"{webhook.url}?rto=60")
+    webhook.is_holding = True
+    break_pool(own_server)
+    webhook.wait(1)
+    own_server.stop()
+    assert own_server.process is not None
+    assert own_server.process.returncode == 0
+    webhook.is_holding = False
+    own_server.start()
+    assert REPETITION in webhook.wait(2)[1]["message"]

@@ -9,8 +9,9 @@ import pytest
 
 from proxmon.alerts.messages import MOST_TOLD, NO_LINKS, REPETITION, Composer, Item
 from proxmon.alerts.model import AlertEvent, EventKind, Severity
+from proxmon.alerts.orders import without_secrets
 from proxmon.alerts.records import fold
-from proxmon.alerts.senders import AppriseSender, without_secrets
+from proxmon.alerts.senders import AppriseSender
 from proxmon.alerts.tellings import Owed
 from tests.builders import NOW
 
