@@ -32,6 +32,7 @@ def a_record(message: str, *args: object, **changes: object) -> logging.LogRecor
         ("https://monitor:hunter2@mon.example/x", "hunter2"),
         ('Cookie: user="2|1:0|10:1700000000|4:user|8:b3duZXI=|0af"', "b3duZXI"),
     ],
+    ids=["header", "field", "link", "hash", "address", "cookie"],
 )
 def test_a_credential_is_never_written(text: str, secret: str) -> None:
     assert secret in text
