@@ -138,6 +138,20 @@ def test_a_notebook_works_without_a_server_and_does_not_keep_one_from_starting(t
         server.stop()
 
 
+def test_a_notebook_may_hold_the_store_for_several_questions(tmp_path: Path) -> None:
+    server = Server(tmp_path / "data").start()
+    server.post(server.add_host("pve-01"), a_live_message())
+    server.stop()
+    fleet = proxmon.connect(server.data)
+    with fleet.hold():
+        opened_at = (server.data / "store.lock").stat().st_mtime_ns
+        assert fleet.sql("SELECT host FROM hosts")["host"].tolist() == ["pve-01"]
+        assert fleet.host("pve-01").name == "pve-01"
+        assert (server.data / "store.lock").stat().st_mtime_ns == opened_at
+    assert list(fleet.status().index) == ["pve-01"]
+    assert (server.data / "store.lock").stat().st_mtime_ns > opened_at
+
+
 def test_what_a_notebook_cannot_have_is_said(
     each_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
