@@ -200,9 +200,7 @@ class Mark:
 def _read_marks(connection: DuckDBPyConnection) -> dict[str, Mark]:
     found: dict[str, Mark] = {}
     for table in GROWING:
-        row = connection.execute("SELECT coalesce(max(rowid), -1), count(*) FROM base." + table).fetchone()
-        assert row is not None
-        found[table] = Mark(*row)
+        found[table] = Mark(*_read_end(connection, table))
     return found
 
 
@@ -229,14 +227,19 @@ def _bring_up(connection: DuckDBPyConnection, new: Path, marks: Mapping[str, Mar
 
 def _append_rest(connection: DuckDBPyConnection, target: DuckDBPyConnection, table: str, mark: Mark) -> None:
     rest = _read(connection, f"FROM base.{table} WHERE rowid > {mark.position:d}")
-    row = connection.execute("SELECT coalesce(max(rowid), -1), count(*) FROM base." + table).fetchone()
-    there = target.execute("SELECT count(*) FROM base." + table).fetchone()
-    assert row is not None
-    assert there is not None
-    if not (there[0] == mark.rows and mark.rows + rest.num_rows == row[1]):
+    position, rows = _read_end(connection, table)
+    _, copied = _read_end(target, table)
+    if not (copied == mark.rows and mark.rows + rest.num_rows == rows):
         raise StoreUnavailableError("Rows were deleted meanwhile: compact the store later.")
     _insert(target, table, rest)
-    mark.position, mark.rows = row
+    mark.position, mark.rows = position, rows
+
+
+def _read_end(connection: DuckDBPyConnection, table: str) -> tuple[int, int]:
+    """Return the position of a table's last row, and how many it has."""
+    # All are fetched: DuckDB 2 lets nothing else be asked while an answer is not read to its end.
+    [row] = connection.execute("SELECT coalesce(max(rowid), -1), count(*) FROM base." + table).fetchall()
+    return row
 
 
 def _read(connection: DuckDBPyConnection, query: str) -> Any:

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -31,6 +31,7 @@ from proxmon.credentials import TokenSecret
 from proxmon.payload import Tier
 from proxmon.series import SeriesKind, SeriesRequest
 from storage import Store
+from storage.database import CONFIG
 from storage.series_sql import AGGREGATED_ROLLUPS, AGGREGATED_ROWS
 from tests.builders import a_sample
 from tools.bench.messages import payloads
@@ -43,11 +44,11 @@ DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 END = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
 RATE, BESIDE_SECONDS, COLD_RUNS = 10.0, 6.0, 5
 STALL_GOAL = 250.0
-# Sizes that a build needs for a while, not those of the server.
-CONFIG: dict[str, str | bool | int | float | list[str]] = {"memory_limit": "1GB", "threads": 2}
+# What a build needs for a while; the format is the server's.
+BUILD_CONFIG = CONFIG | {"memory_limit": "1GB", "threads": 2}
 _GRID = """
 (SELECT host_id::INTEGER AS host_id, $since::TIMESTAMP + to_seconds(10 * step + host_id / 20.0) AS moment, step
-FROM range($steps) steps(step), range(1, $hosts + 1) hosts(host_id)) AS grid
+FROM range($steps) steps(step), range(1, $hosts + 1) hosts(host_id) ORDER BY step, host_id) AS grid
 """
 _HOSTS = (
     """
@@ -123,7 +124,7 @@ def build(directory: Path) -> None:
         store.add_host(f"host-{number:03}", TokenSecret(str(number), "hash"), END - DAYS * DAY)
     store.close()
     texts = [json.dumps(one) for one in islice(payloads(1), 200)]
-    with duckdb.connect(str(directory / "fleet.duckdb"), config=CONFIG) as connection:
+    with duckdb.connect(str(directory / "fleet.duckdb"), config=BUILD_CONFIG) as connection:
         for day in range(DAYS):
             since = (END - (DAYS - day) * DAY).replace(tzinfo=None)
             grid = {"since": since, "steps": 8640, "hosts": HOSTS}
@@ -306,7 +307,7 @@ def one_sample(store: Store) -> float:
 
 
 @contextmanager
-def repeated(store: Store, ask: Callable[[Store], object]) -> Iterator[None]:
+def repeated(store: Store, ask: Callable[[Store], object]) -> Generator[None]:
     """Ask again and again in another thread."""
     is_over = threading.Event()
 
