@@ -16,7 +16,7 @@ from pathlib import Path
 
 import duckdb
 
-NICENESS = 19  # samples and pages come first
+NICENESS = 10  # samples and pages come first
 PIECE_BYTES, FLUSH_SECONDS = 4 * 2**20, 0.5
 CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "memory_limit": "512MB",
