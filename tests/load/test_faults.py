@@ -15,9 +15,10 @@ from tests.builders import NOW, a_fast_payload, a_message, a_wire_sample, iso
 from tests.contract.test_login import open_socket
 from tests.servers import WAYS, Server
 
-VISITS = 10_000 if os.environ.get("PROXMON_SOAK") else 150
 FIRST_VISITS = 50  # what the first ones load is kept
-MOST_GROWTH = 48 * 2**20  # of any number of visits: what the allocator keeps of the busiest moment
+# Garbage of visits waits until the collector looks at all objects, once in some two million new ones: a leak of
+# whole sessions, about 1 MB each, exceeds both bounds.
+VISITS, MOST_GROWTH = (10_000, 400 * 2**20) if os.environ.get("PROXMON_SOAK") else (150, 64 * 2**20)
 RETRY_LIMIT = 200
 
 
