@@ -140,6 +140,9 @@ class NoWriter(Writer):
         done.set_result(None)
         return done
 
+    def settle(self) -> None:
+        """Do nothing: the tables are what they are."""
+
     def keep_up(self, at: datetime) -> None:
         """Do nothing: what is too old stays."""
 
