@@ -90,7 +90,10 @@ def open_store(settings: Settings) -> Store:
     if settings.read_only:
         return Store.open_copy(settings.data_directory)
     if settings.data_directory.is_file():
-        raise SettingsError(f"Add --read-only: {settings.data_directory} is a file, such as `proxmon bundle` makes.")
+        raise SettingsError(
+            f"Name a directory with --data or PROXMON_DATA: {settings.data_directory} is a file. "
+            "Add --read-only to see one that `proxmon bundle` made."
+        )
     return Store.open(settings.data_directory, retention=settings.retention)
 
 

@@ -46,14 +46,16 @@ def an_event(host: Host, second: int = 0, kind: EventKind = EventKind.STATUS, **
 
 def test_an_event_comes_back_as_it_was_stored(store: Store, host: Host) -> None:
     event = an_event(host, rule="r", subject="s", started_at=NOW - HOUR)
-    store.append_events([event]).result()
+    store.append_events([event])
+    store.settle()
     assert store.list_events(EventRequest(kinds=STATUS_KINDS)) == [event]
 
 
 def test_events_come_with_the_samples_that_wait_beside_them(store: Store, host: Host) -> None:
     future = store.append_events([an_event(host)])
     store.append([a_sample(host.id)]).result()
-    assert future.result(5) is None
+    store.settle()
+    assert future.done()
     assert len(store.list_events(EventRequest(kinds=STATUS_KINDS))) == 1
 
 
@@ -71,7 +73,8 @@ def test_what_administrators_did_is_among_the_events(store: Store, host: Host) -
 def test_events_are_chosen_by_host_kind_and_time(store: Store, host: Host) -> None:
     other = store.add_host("pve-02", SECRET, NOW - DAY)
     scrub = an_event(host, 5, EventKind.SCRUB)
-    store.append_events([an_event(host, 1), an_event(other, 2), an_event(host, 3), scrub]).result()
+    store.append_events([an_event(host, 1), an_event(other, 2), an_event(host, 3), scrub])
+    store.settle()
 
     def seconds(**asked: object) -> list[float]:
         told = store.list_events(EventRequest(**({"kinds": STATUS_KINDS} | asked)))  # pyright: ignore[reportArgumentType]
@@ -89,7 +92,8 @@ def test_events_are_chosen_by_host_kind_and_time(store: Store, host: Host) -> No
 def test_one_steps_from_one_recorded_moment_to_the_next(store: Store, host: Host) -> None:
     other = store.add_host("pve-02", SECRET, NOW - DAY)
     late = an_event(host, 1, recorded_at=NOW + 9 * SECOND)
-    store.append_events([late, an_event(other, 4), an_event(host, 6)]).result()
+    store.append_events([late, an_event(other, 4), an_event(host, 6)])
+    store.settle()
 
     def step(second: int, *, is_forward: bool, name: str | None = None) -> float | None:
         found = store.find_step(StepRequest(NOW + second * SECOND, is_forward, name))
@@ -102,20 +106,24 @@ def test_one_steps_from_one_recorded_moment_to_the_next(store: Store, host: Host
 
 
 def test_a_page_of_events_ends_with_a_whole_moment(store: Store, host: Host) -> None:
-    store.append_events([an_event(host, 1), *(an_event(host, subject=str(number)) for number in range(3))]).result()
+    store.append_events([an_event(host, 1), *(an_event(host, subject=str(number)) for number in range(3))])
+    store.settle()
     told = store.list_events(EventRequest(kinds=STATUS_KINDS, limit=2))
     assert [event.subject for event in told] == ["", "0", "1", "2"]
 
 
 def test_events_go_with_their_host(store: Store, host: Host, query: Query) -> None:
-    store.append_events([an_event(host)]).result()
+    store.append_events([an_event(host)])
+    store.settle()
     store.delete_host(host.id, NOW, keep_history=False)
-    store.append_events([an_event(host)]).result()
+    store.append_events([an_event(host)])
+    store.settle()
     assert query("SELECT count(*) FROM base.events") == [(0,)]
 
 
 def test_the_state_before_the_first_event_is_what_that_event_says(store: Store, host: Host) -> None:
-    store.append_events([an_event(host, was="offline", became="ok", kind=EventKind.ONLINE)]).result()
+    store.append_events([an_event(host, was="offline", became="ok", kind=EventKind.ONLINE)])
+    store.settle()
     before, after = (store.snapshot(at).hosts[0].recorded for at in (NOW - SECOND, NOW))
     assert before == Recorded(Status.OFFLINE)
     assert after == Recorded(Status.OK, NOW, NOW, NOW)
@@ -131,7 +139,8 @@ def test_events_add_up_to_the_same_in_memory_and_in_the_store(store: Store, host
         an_event(host, 4, EventKind.ONLINE, was="offline", became="ok"),
         an_event(host, 4, EventKind.FINDING, rule="clock_offset", was=None, became="warning"),
     ]
-    store.append_events(events).result()
+    store.append_events(events)
+    store.settle()
     for count in range(1, len(events) + 1):
         if count < len(events) and events[count].happened_at == events[count - 1].happened_at:
             continue

@@ -51,7 +51,8 @@ def test_goodbyes_and_what_was_recorded_as_offline_come_along(store: Store, host
     store.record_goodbye(host.id, SINCE + 5 * MINUTE, "reboot")
     heard = SINCE + 2 * MINUTE
     event = Event(host.id, SINCE + 9 * MINUTE, EventKind.OFFLINE, became="offline", started_at=heard)
-    store.append_events([event]).result()
+    store.append_events([event])
+    store.settle()
     with store.history(HistoryRequest(SINCE, NOW)) as history:
         assert history.offline == {host.id: [heard]}
         assert [(one.at, one.host_id, one.reason) for one in history.goodbyes] == [
