@@ -6,6 +6,7 @@ import base64
 import os
 import re
 import socket
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,6 +17,7 @@ import requests
 
 from dashboards.auth import cookie_secret, safe_next
 from dashboards.server import SIGNED_OUT_CODE
+from proxmon.throttle import STRANGER_EVERY_SECONDS, STRANGERS_AT_ONCE
 from tests.servers import Server
 
 PAGES = ("/", "/hosts/pve-01", "/vms", "/admin/channels", "/admin/hosts", "/admin/rules", "/admin/store")
@@ -141,6 +143,26 @@ def test_a_browser_that_logged_in_before_is_not_held_up_by_a_stranger(throttled_
     session.post(throttled_server.url + "/logout", timeout=30)
     answer = log_in(throttled_server, throttled_server.password, cookies=session.cookies)
     assert answer.status_code == 302
+
+
+def test_many_addresses_together_are_slowed_and_the_owners_browser_is_not(tmp_path: Path) -> None:
+    server = Server(tmp_path / "data", environment={"PROXMON_TRUST_PROXY": "yes"}).start()
+    try:
+        owner, began = server.log_in(), time.monotonic()
+        guesses = [guess_from(server, f"198.51.100.{number}") for number in range(1, STRANGERS_AT_ONCE + 11)]
+        gained = (time.monotonic() - began) / STRANGER_EVERY_SECONDS
+        assert guesses[:STRANGERS_AT_ONCE] == [401] * STRANGERS_AT_ONCE
+        assert guesses.count(401) <= STRANGERS_AT_ONCE + gained
+        assert set(guesses) <= {401, 429}
+        owner.post(server.url + "/logout", timeout=30)
+        assert log_in(server, server.password, cookies=owner.cookies).status_code == 302
+    finally:
+        server.stop()
+
+
+def guess_from(server: Server, address: str) -> int:
+    """Try a wrong password as a visitor behind the proxy, and return the answer's status code."""
+    return log_in(server, "wrong", headers={"X-Forwarded-For": address}).status_code
 
 
 def test_a_login_that_another_site_sends_is_refused(each_server: Server) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import subprocess
@@ -129,3 +130,25 @@ def reopened_count(directory: Path) -> int:
     )
     assert samples == typed
     return samples - 1
+
+
+def test_a_directory_that_turns_read_only_is_said_and_got_over(
+    store: Store, host: Host, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(descriptor: int, block: bytes, position: int) -> int:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    numbers = iter(range(9))
+    assert store.append([nth_sample(host, next(numbers))]).result().stored == 1
+    with monkeypatch.context() as read_only:
+        read_only.setattr(os, "pwrite", refuse)
+        for _ in range(2):
+            with pytest.raises(StoreUnavailableError, match="Read-only file system"):
+                store.append([nth_sample(host, next(numbers))]).result()
+            with pytest.raises(StoreUnavailableError, match="Read-only file system"):
+                store.check()
+        assert store.snapshot(NOW).hosts[0].samples
+    assert store.append([nth_sample(host, next(numbers))]).result().stored == 1
+    store.check()
+    store.close()
+    assert ask_file(directory, "SELECT count(*) FROM samples") == [(2,)]

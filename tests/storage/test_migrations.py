@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import duckdb
@@ -10,9 +12,14 @@ import pytest
 from duckdb import DuckDBPyConnection
 
 from proxmon.errors import StoreUnavailableError
+from proxmon.payload import Tier
 from storage import Store
 from storage.migrations import MIGRATIONS, NEWEST_VERSION, find_version, migrate
+from tests.builders import NOW, a_fast_payload, a_sample
 from tests.storage.conftest import ask_file
+
+NAIVE = NOW.replace(tzinfo=None)
+SECOND = timedelta(seconds=1)
 
 
 @pytest.fixture
@@ -63,3 +70,26 @@ def test_the_file_can_be_read_by_both_versions_of_duckdb(store: Store, directory
     store.close()
     [(tags,)] = ask_file(directory, "SELECT tags FROM duckdb_databases() WHERE database_name = 'fleet'")
     assert tags["storage_version"].startswith("v1.5.0")
+
+
+@pytest.mark.parametrize("version", range(1, NEWEST_VERSION))
+def test_a_store_of_an_older_version_is_brought_forward_with_all_it_had(directory: Path, version: int) -> None:
+    Store.open(directory).close()
+    (directory / "fleet.duckdb").unlink()
+    with duckdb.connect(str(directory / "fleet.duckdb")) as connection:
+        migrate(connection, MIGRATIONS[:version])
+        connection.execute("INSERT INTO base.hosts VALUES (nextval('base.host_ids'), 'pve-01', ?, NULL)", [NAIVE])
+        row = [1, NAIVE, NAIVE, NAIVE, 10.0, 0.0, "0.1.0", json.dumps(a_fast_payload())]
+        connection.execute("INSERT INTO base.fast_samples VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        connection.execute("INSERT INTO base.host_samples (host_id, observed_at, load1) VALUES (1, ?, 0.75)", [NAIVE])
+        connection.execute("UPDATE base.typed_progress SET sample_id = 1")
+    store = Store.open(directory)
+    later = a_sample(collected_at=NOW + 10 * SECOND)
+    assert store.append([a_sample(), later]).result().stored == 1
+    (host,) = store.snapshot(NOW).hosts
+    assert (host.host.name, host.samples[Tier.FAST].raw) == ("pve-01", json.dumps(a_fast_payload()).encode())
+    store.close()
+    assert ask_file(directory, "SELECT max(version) FROM schema_migrations") == [(NEWEST_VERSION,)]
+    loads = ask_file(directory, "SELECT observed_at, load1 FROM host_samples ORDER BY observed_at")
+    assert loads[0] == (NAIVE, 0.75)
+    assert len(loads) == 2

@@ -60,6 +60,16 @@ def test_an_old_sample_again_is_a_duplicate_and_another_old_one_is_not(store: St
     assert store.append(late).result().is_new == (False, True)
 
 
+@pytest.mark.parametrize("step", [timedelta(hours=1), timedelta(hours=-1)], ids=["forward", "back"])
+def test_a_step_of_the_servers_clock_loses_and_doubles_nothing(store: Store, host: Host, step: timedelta) -> None:
+    for number in range(6):
+        at = NOW + number * SECOND
+        received_at = at + step if number >= 3 else at
+        sample = a_sample(host.id, collected_at=at, received_at=received_at, observed_at=received_at)
+        assert store.append([sample]).result().stored == 1
+        assert store.append([sample]).result().duplicates == 1
+
+
 def test_samples_of_two_tiers_at_one_moment_are_two(store: Store, host: Host) -> None:
     store.append([a_sample(host.id, tier="medium")]).result()
     assert store.append([a_sample(host.id, tier="slow")]).result().is_new == (True,)
