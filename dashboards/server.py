@@ -82,6 +82,7 @@ class PageSocket(WSHandler):
         super().initialize(**context)
         self.monitor = monitor
         self._stop_watching: Callable[[], None] | None = None
+        self._was_left_early = False
 
     def check_origin(self, origin: str) -> bool:
         """Accept the page's own host, and those that PROXMON_ORIGINS names."""
@@ -96,6 +97,12 @@ class PageSocket(WSHandler):
         self._stop_watching = self.monitor.sessions.watch(str(self.current_user), self._sign_out)
         return opened
 
+    async def _async_open(self, token: str) -> None:
+        # Bokeh makes the connection in the background. Of one that was closed before, nothing would let go.
+        await super()._async_open(token)
+        if self._was_left_early:
+            super().on_close()
+
     async def on_message(self, fragment: str | bytes) -> None:
         """Take a message, unless the session ended before it."""
         if self.monitor.sessions.is_open(str(self.current_user)):
@@ -109,6 +116,7 @@ class PageSocket(WSHandler):
 
     def on_close(self) -> None:
         """Let go of the session."""
+        self._was_left_early = self.connection is None
         super().on_close()
         if self._stop_watching is not None:
             self._stop_watching()
