@@ -106,6 +106,7 @@ def test_a_desktop_is_notified_once_and_only_when_somebody_asked_for_it(
     page = open_page("/alerts", on=own_server)
     page.add_init_script(NOTICES)
     page.reload()
+    expect(page.locator("html")).to_have_attribute("data-link", "live")
     page.get_by_role("button", name="Notify on this desktop").click()
     expect(page.get_by_role("button", name="Desktop notices are on")).to_be_visible()
     break_pool(own_server, token)
