@@ -11,7 +11,7 @@ from proxmon.alerts.model import AlertEvent, EventKind, Severity
 from proxmon.alerts.records import AlertRecord
 from proxmon.alerts.silences import Silence
 from proxmon.context import Monitor
-from proxmon.rules.words import number
+from proxmon.rules.words import quantity
 
 SERVER = "proxmon"
 MOST_NEWEST = 5  # a desktop shows no more of them at once
@@ -109,8 +109,7 @@ def measured(event: AlertEvent) -> str:
     """Return the measured value with its unit; a silence counts on elsewhere."""
     if event.value is None or event.rule == "offline":
         return ""
-    value = event.value if isinstance(event.value, str) else number(event.value)
-    return f"{value} {event.unit}".strip()
+    return f"{event.value} {event.unit}".strip() if isinstance(event.value, str) else quantity(event.value, event.unit)
 
 
 def _event(event: AlertEvent) -> Message:

@@ -9,7 +9,7 @@ from dashboards.formats import clock_text, plain, unix
 from dashboards.newest import Newest
 from dashboards.wording import finding_words, rule_label
 from proxmon.findings import SEVERITY, Detail, Finding, Verdict
-from proxmon.rules.words import number
+from proxmon.rules.words import quantity
 
 # A rule may judge hundreds of datasets: what failed is listed first, and the rest is counted.
 MOST_DETAILS = 20
@@ -78,4 +78,4 @@ def _value(finding: Finding) -> str:
         return ""
     if isinstance(finding.value, str):
         return finding.value
-    return f"{number(finding.value)} {finding.unit}".strip() if finding.unit else plain(finding.value)
+    return quantity(finding.value, finding.unit) if finding.unit else plain(finding.value)

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from proxmon.alerts.model import SERVER_ID, Severity
 from proxmon.alerts.records import AlertRecord
 from proxmon.alerts.tellings import Owed
-from proxmon.rules.words import number, span
+from proxmon.rules.words import quantity, span
 
 SERVER = "proxmon"
 MOST_TOLD = 10  # more alerts in one message are counted: most services take 2,000 characters
@@ -155,8 +155,7 @@ def _since(record: AlertRecord, now: datetime) -> str:
 
 def _measured(record: AlertRecord) -> str:
     value, unit = record.newest.value, record.newest.unit
-    shown = plain(value) if isinstance(value, str) else number(value or 0.0)
-    return f"{shown} {unit}".strip()
+    return f"{plain(value)} {unit}".strip() if isinstance(value, str) else quantity(value or 0.0, unit)
 
 
 _ORDER = {Owed.CRITICAL: 0, Owed.WARNING: 1, Owed.END: 2, Owed.NOTHING: 3}

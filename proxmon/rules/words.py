@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+# The units of findings that are counted things.
+COUNTED = frozenset({"devices", "errors", "parts", "snapshots", "updates"})
 UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
 
@@ -28,6 +30,12 @@ def number_near(value: float, *limits: float) -> str:
         if all((shown > limit, shown < limit) == (value > limit, value < limit) for limit in limits):
             return f"{shown:.{decimals}f}".rstrip("0").rstrip(".")
     return repr(value)
+
+
+def quantity(value: float, unit: str) -> str:
+    """Return a measured value with its unit, such as ``93 %``, ``1 part`` or ``2 parts``."""
+    is_one = value == 1 and unit in COUNTED
+    return f"{number(value)} {unit[:-1] if is_one else unit}".strip()
 
 
 def shortened(text: str, most: int = 1_000) -> str:
