@@ -6,6 +6,7 @@ import shutil
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from unittest.mock import patch
 
 from proxmon.config import RetentionSettings, Settings
 from proxmon.context import Monitor
@@ -75,7 +76,9 @@ def a_past(
 ) -> WrittenPast:
     """Write a past into a new data directory; ``retention`` deletes what is too old on the way, as a server does."""
     recorded = Recorded()
-    store = Store.open(directory, retention=retention)
+    # What the store does by itself goes by the wall's clock, which is no part of this past.
+    with patch("storage.upkeep.ROLLUP_INTERVAL_SECONDS", 86_400.0):
+        store = Store.open(directory, retention=retention)
     try:
         past = write_history(store, Settings(data=str(directory)), BEGIN, hosts=hosts, days=days, watch=recorded.watch)
     finally:
