@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+from collections import defaultdict
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -237,11 +238,14 @@ def resume(recorder: Recorder, store: Store, hosts: Sequence[HostSnapshot]) -> N
         return
     since = newest - RESUMED_SPAN
     before = {host.host.id: host for host in store.snapshot(since).hosts}
-    samples, events = store.list_received_since(since), store.list_recorded_since(since)
+    samples, events = defaultdict[int, list[Sample]](list), defaultdict[int, list[Event]](list)
+    for sample in store.list_received_since(since):
+        samples[sample.host_id].append(sample)
+    for event in store.list_recorded_since(since):
+        events[event.host_id].append(event)
     for host in hosts:
-        received = [sample for sample in samples if sample.host_id == host.host.id]
-        recorded = [event for event in events if event.host_id == host.host.id]
-        recorder.resume(host, received, recorded, before.get(host.host.id, HostSnapshot(host.host)))
+        host_id = host.host.id
+        recorder.resume(host, samples[host_id], events[host_id], before.get(host_id, HostSnapshot(host.host)))
 
 
 async def run_until_told(*works: Coroutine[None, None, None]) -> None:

@@ -61,6 +61,11 @@ HANDLERS: tuple[tuple[str, type[ApiHandler]], ...] = (
 )
 
 
+# Answered 404. The last two are Panel's, and no page of ours needs them: below /components it imports whatever module a
+# path names, for anybody, and autoload.js starts a page inside another site's.
+CLOSED = (r"/api/.*", r"/agent/.*", r"/components/.*", r"/(?:.*/)?autoload\.js")
+
+
 class UnknownHandler(ApiHandler):
     """Answers what is not there, in the form of all errors."""
 
@@ -72,7 +77,5 @@ class UnknownHandler(ApiHandler):
 def list_routes(monitor: Monitor, prefix: str = "") -> list[Route]:
     """List the routes for a Tornado application, each below ``prefix``."""
     arguments = {"monitor": monitor}
-    # Panel's own route below /components imports whatever module a path names, for anybody; our pages need none of it.
-    unknown = tuple((rf"/{below}/.*", UnknownHandler) for below in ("api", "agent", "components"))
-    table = (*HANDLERS, *unknown)
+    table = (*HANDLERS, *((pattern, UnknownHandler) for pattern in CLOSED))
     return [(prefix + pattern, handler, arguments) for pattern, handler in table]

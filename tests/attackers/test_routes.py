@@ -126,10 +126,12 @@ TABLE: dict[str, tuple[Use, ...]] = {
     # Panel would import the module that the path names; ours stands before it and knows none.
     "/components/.*$": (Use(Access.EVERYBODY, "/components/dashboards.components/Channel/_esm/x"),),
     "/components/(.*)$": (Use(Access.EVERYBODY, "/components/os/x/y/z"),),
+    # Panel would start a page inside another site's.
+    r"/(?:.*/)?autoload\.js$": (Use(Access.EVERYBODY, "/vms/autoload.js?bokeh-autoload-element=x"),),
     "/?$": (Use(Access.SESSION, "/"),),
     "/ws$": (Use(Access.SOCKET, ""),),
     "/metadata$": (Use(Access.SESSION, "/metadata"),),
-    "/autoload.js$": (Use(Access.SESSION, "/autoload.js?bokeh-autoload-element=x"),),
+    "/autoload.js$": (Use(Access.EVERYBODY, "/autoload.js?bokeh-autoload-element=x"),),
 }
 for name, example in (
     ("/hosts/(?P<name>[^/]+)", "/hosts/pve-routes"),
@@ -145,7 +147,7 @@ for name, example in (
         f"{name}/?$": (Use(Access.SESSION, example),),
         f"{name}/ws$": (Use(Access.SOCKET, example),),
         f"{name}/metadata$": (Use(Access.SESSION, f"{example}/metadata"),),
-        f"{name}/autoload.js$": (Use(Access.SESSION, f"{example}/autoload.js?bokeh-autoload-element=x"),),
+        f"{name}/autoload.js$": (Use(Access.EVERYBODY, f"{example}/autoload.js?bokeh-autoload-element=x"),),
     }
 USES = [use for uses in TABLE.values() for use in uses]
 KINDS = ("none", "wrong", "revoked", "host", "rotated", "reader", "admin", "forged", "expired", "ended", "session")
@@ -306,6 +308,14 @@ def test_no_path_leads_to_another_file(server: Server, credentials: dict[str, di
         answer = session.send(prepared, timeout=30)
     assert answer.status_code in (400, 403, 404)
     assert b"root:" not in answer.content
+
+
+@pytest.mark.parametrize("path", ["/autoload.js", "/vms/autoload.js", "/hosts/x/autoload.js", "/components/os/x/y/z"])
+def test_what_of_panel_s_no_page_needs_is_closed(
+    server: Server, credentials: dict[str, dict[str, str]], path: str
+) -> None:
+    address = f"{server.url}{path}?bokeh-autoload-element=x"
+    assert requests.get(address, headers=credentials["session"], timeout=30).status_code == 404
 
 
 def test_a_cookie_that_another_name_was_signed_for_is_no_session(server: Server) -> None:
