@@ -51,6 +51,7 @@ class Page(pn.viewable.Viewer):
         self.board: Board | PastBoard | None = self.monitor.board if self.at is None else None
         self._unsubscribe: Callable[[], None] | None = None
         self._document: Any = None
+        self._counted_at = 0.0
         self._beat_at = 0.0
         self._counts: Message = {}
         self._is_over = False
@@ -150,8 +151,13 @@ class Page(pn.viewable.Viewer):
             yield {"to": "travel", "words": words}
 
     def _count_alerts(self, changes: Changes | None) -> Iterator[Message]:
-        """Give the header's counts when they changed, also by time; a page of the past shows those of now as well."""
-        if changes is None or changes.is_alerts_changed or changes.is_tick:
+        """Give the header's counts when they changed, also by time; a page of the past shows those of now as well.
+
+        What time alone changes, such as the end of a silence, can wait for the next beat: every alert is looked at.
+        """
+        now = unix(self.monitor.clock()) or 0.0
+        if changes is None or changes.is_alerts_changed or now - self._counted_at >= BEAT_SECONDS:
+            self._counted_at = now
             counts = alert_counts(self.monitor)
             if changes is None or counts != self._counts:
                 self._counts = counts

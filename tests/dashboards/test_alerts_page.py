@@ -11,6 +11,7 @@ import pytest
 
 from dashboards.alert_rows import alert_counts, alert_row, measured
 from dashboards.alerts import AlertsPage
+from dashboards.live import BEAT_SECONDS
 from dashboards.overview import OverviewPage
 from proxmon.alerts.model import AlertEvent, EventKind, Severity
 from proxmon.alerts.records import follow
@@ -82,9 +83,13 @@ def test_every_page_counts_the_alerts_that_wait(monitor: Any) -> None:
     assert (counts["critical"], counts["warning"]) == (1, 0)
     assert counts["newest"] == [{"id": 1, "severity": "critical", "host": "pve-01", "message": "rpool is DEGRADED"}]
     page = OverviewPage(monitor=monitor)
+    assert list(page._count_alerts(None)) == [{"to": "alert-count", **counts}]
+    page._counts = {"critical": 5}
     assert list(page._count_alerts(Changes(frozenset({1})))) == []
     assert list(page._count_alerts(Changes(is_alerts_changed=True))) == [{"to": "alert-count", **counts}]
-    assert list(page._count_alerts(Changes(is_tick=True))) == []
+    assert list(page._count_alerts(Changes(is_alerts_changed=True))) == []
+    page._counts, page._counted_at = {"critical": 5}, page._counted_at - BEAT_SECONDS
+    assert list(page._count_alerts(Changes(is_tick=True))) == [{"to": "alert-count", **counts}]
 
 
 def test_a_past_page_shows_the_alerts_of_then(monitor: Any) -> None:
