@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
+from proxmon.alerts.comparison import compare
 from proxmon.alerts.desk import AlertDesk
-from proxmon.alerts.rehearsal import compare, rehearse
+from proxmon.alerts.rehearsal import rehearse
 from proxmon.board import Board
 from proxmon.config import RuleSettings
 from proxmon.errors import ConflictError, SampleError

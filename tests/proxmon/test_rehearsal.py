@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from proxmon.alerts.rehearsal import Rehearsal, compare, filled, rehearse
+from proxmon.alerts.comparison import compare
+from proxmon.alerts.rehearsal import Rehearsal, filled, rehearse
 from proxmon.config import RuleSettings
 from proxmon.fleet import HostSnapshot
 from proxmon.history import Goodbye, History
