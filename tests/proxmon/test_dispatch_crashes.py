@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from copy import deepcopy
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -53,7 +54,10 @@ class Life:
     def kill(self) -> None:
         old = self.world
         hosts = old.board.fleet.list_hosts()
-        self.world = self.start(Desk(kept=old.kept, memory=old.memory, hosts=hosts, now=old.now))
+        # What the old server still does reaches nobody, neither the store nor a service.
+        old.dispatcher._sender = Services()
+        kept, memory = deepcopy(old.kept), deepcopy(old.memory)
+        self.world = self.start(Desk(kept=kept, memory=memory, hosts=hosts, now=old.now))
 
     async def do(self, deed: str, payload: dict[str, Any], times: int) -> None:
         self.services.refusing = {URL} if deed == "refuse" else set()
