@@ -49,6 +49,14 @@ def decimal(value: float | None, digits: int = 2) -> str:
     return UNKNOWN if value is None else f"{value:.{digits}f}"
 
 
+def offset(seconds: float | None) -> str:
+    """Return how far a clock is ahead, with its sign; less than a twentieth of a second is nothing."""
+    if seconds is None:
+        return UNKNOWN
+    rounded = round(seconds, 1)
+    return f"{rounded:+.1f} s" if rounded else "0.0 s"
+
+
 def whole(value: float | None) -> str:
     """Return a count with thousands apart."""
     return UNKNOWN if value is None else f"{value:,.0f}".replace(",", " ")

@@ -7,9 +7,8 @@ from typing import Any
 from tornado.web import RequestHandler
 
 from dashboards.headers import FORM_POLICY
+from dashboards.plain import plain_page
 from dashboards.shell import NAME
-from dashboards.static import asset_url
-from dashboards.templating import render
 from proxmon.alerts.records import AlertRecord
 from proxmon.context import Monitor
 from proxmon.errors import NotFoundError, TokenError
@@ -64,20 +63,17 @@ class AcknowledgeLinkHandler(RequestHandler):
 
     def _show(self, record: AlertRecord | None, *, is_done: bool = False, error: str = "") -> None:
         prefix = self.monitor.settings.root
-        page = render(
+        page = plain_page(
             "acknowledge.html",
-            name=NAME,
+            prefix,
             message=record.newest.message if record else "",
             host=(self.monitor.alerts.host_of(record) or NAME) if record else "",
             severity=record.severity.value if record else "",
             is_done=is_done,
             error=error,
             home=prefix + "/alerts",
-            styles=[asset_url(prefix, name) for name in ("tokens.css", "login.css")],
-            favicon=asset_url(prefix, "favicon.svg"),
-            theme=asset_url(prefix, "theme.js"),
         )
-        self.finish(str(page))
+        self.finish(page)
 
 
 def list_link_routes(monitor: Monitor) -> list[tuple[str, type[RequestHandler], dict[str, Any]]]:

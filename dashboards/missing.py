@@ -5,9 +5,7 @@ from __future__ import annotations
 from tornado.web import RequestHandler
 
 from dashboards.headers import FORM_POLICY
-from dashboards.shell import NAME
-from dashboards.static import asset_url
-from dashboards.templating import render
+from dashboards.plain import plain_page
 from proxmon.context import Monitor
 
 
@@ -28,12 +26,4 @@ class MissingPageHandler(RequestHandler):
         """Answer every method alike."""
         self.set_status(404)
         prefix = self.monitor.settings.root
-        page = render(
-            "missing.html",
-            name=NAME,
-            home=prefix + "/",
-            styles=[asset_url(prefix, name) for name in ("tokens.css", "login.css")],
-            favicon=asset_url(prefix, "favicon.svg"),
-            theme=asset_url(prefix, "theme.js"),
-        )
-        self.finish(str(page))
+        self.finish(plain_page("missing.html", prefix, home=prefix + "/"))

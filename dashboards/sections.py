@@ -132,7 +132,7 @@ def _tier(newest: Newest, tier: Tier) -> Context:
 
 
 def agent_costs(newest: Newest) -> list[tuple[str, str]]:
-    """List what the agent says it costs itself, in its own names: the payload's section ``agent``.
+    """List what the agent says it costs itself: the payload's section ``agent``, what is not known by its own name.
 
     That is also the time of each of its sections, what waits in its spool, and the programs that are stuck.
     """
@@ -142,15 +142,20 @@ def agent_costs(newest: Newest) -> list[tuple[str, str]]:
 
 
 def _told_facts(told: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Give the facts one by one: ``spool.bytes`` as ``spool_bytes``, the time of a section as its ``…_seconds``."""
+    """Give the facts one by one: ``spool.bytes`` as ``spool_bytes``, a section's time as ``collecting_…_seconds``."""
     for name, value in told.items():
         if isinstance(value, dict):
             inner = cast("dict[str, Any]", value)
-            yield from ((f"{one}_seconds" if name == "sections" else f"{name}_{one}", inner[one]) for one in inner)
+            yield from (
+                (f"collecting_{one}_seconds" if name == "sections" else f"{name}_{one}", inner[one]) for one in inner
+            )
         elif isinstance(value, list):
             yield name, ", ".join(map(str, cast("list[Any]", value)))
         elif name != "version":
             yield name, value
+
+
+_COST_LABELS = {"cpu": "CPU time", "programs_cpu": "CPU time of programs", "peak_rss": "Memory at most"}
 
 
 class SelfReport(msgspec.Struct):
@@ -173,8 +178,12 @@ def read_self_report(raw: bytes) -> dict[str, Any]:
 def _cost(name: str, value: float | str) -> tuple[str, str]:
     for suffix, shown in (("_bytes", size), ("_seconds", _seconds), ("_percent", percent)):
         if name.endswith(suffix) and not isinstance(value, str):
-            return name.removesuffix(suffix).replace("_", " "), shown(value)
-    return name.replace("_", " "), plain(value)
+            return _cost_label(name.removesuffix(suffix)), shown(value)
+    return _cost_label(name), plain(value)
+
+
+def _cost_label(name: str) -> str:
+    return _COST_LABELS.get(name) or f"{name[:1].upper()}{name[1:].replace('_', ' ')}"
 
 
 def _seconds(value: float) -> str:

@@ -28,7 +28,7 @@ COLUMNS = (
     Column("size", "Size", "bytes"),
     Column("daily", "A day adds", "bytes", is_optional=True),
     Column("oldest", "Oldest", "age"),
-    Column("kept", "Kept for", "text"),
+    Column("kept", "Kept", "text"),
     Column("setting", "Setting", "text", is_optional=True),
 )
 
@@ -123,14 +123,12 @@ class StorePage(Page):
         costs: CostMeter = self.monitor.costs
         server, latency = costs.server(), self.monitor.ingest.latency
         report, span = self._report, duration(server.span_seconds)
-        last = report.last_compaction if report else None
         return render(
             "sections/costs.html",
             file=report.file if report else None,
             pending=report.pending_samples if report else None,
-            free_percent=100 * report.file.free_bytes / max(1, report.file.file_bytes) if report else None,
             retention=self._retention(report),
-            compaction="running" if report and report.is_compacting else _gain(last) if last else "",
+            compaction=_last_compaction(report) if report else "",
             server=server,
             span=span,
             written=_pace(server.written_bytes_per_day, server.span_seconds),
@@ -145,6 +143,12 @@ class StorePage(Page):
         if report is None or report.seconds_to_retention is None:
             return ""
         return clock_text(self.monitor.clock() + timedelta(seconds=report.seconds_to_retention))
+
+
+def _last_compaction(report: StoreReport) -> str:
+    if report.is_compacting:
+        return "running"
+    return _gain(report.last_compaction) if report.last_compaction else "none since the start"
 
 
 def _gain(done: Compaction) -> str:

@@ -22,7 +22,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    names = ("size", "percent", "duration", "decimal", "whole", "plain", "unix", "share")
+    names = ("size", "percent", "duration", "decimal", "whole", "plain", "unix", "share", "offset")
     templates.filters["commands"] = commands
     templates.filters.update({name: getattr(formats, name) for name in names})
     return templates

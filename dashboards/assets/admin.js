@@ -1,6 +1,6 @@
 // Administration: the form that adds a host, a new token shown once, and dialogs that ask before they act.
 import { askFirst } from "./dialog.js";
-import { el, setText } from "./dom.js";
+import { el, pageLink, setText } from "./dom.js";
 import { KeyedTable } from "./keyed-table.js";
 import { showToken } from "./new-token.js";
 import { count } from "./words.js";
@@ -24,7 +24,8 @@ class Admin {
     this.token = el("div", { "aria-live": "polite" });
     this.place = el("div", { class: "panel table-panel" });
     this.empty = el("p", { class: "empty", text: "No host yet. Give the first one a name above." });
-    const head = el("header", { class: "page-head" }, el("div", {}, el("h1", { text: "Manage hosts" }), this.sub));
+    const tools = el("div", { class: "head-tools" }, pageLink("/admin/store", "Store"));
+    const head = el("header", { class: "page-head" }, el("div", {}, el("h1", { text: "Manage hosts" }), this.sub), tools);
     root.append(head, this.form(), this.outcome, this.token, this.place, this.empty);
   }
 

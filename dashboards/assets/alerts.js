@@ -3,7 +3,7 @@ import { canNotify, isNotifying, wishNotifications } from "./alert-count.js";
 import { askAcknowledge, askSilence } from "./alert-dialogs.js";
 import { drawAlert, fillAlert } from "./alert-row.js";
 import { AlertStrip } from "./alert-strip.js";
-import { address, el, fold, isPast, rememberInAddress, setText } from "./dom.js";
+import { el, fold, isPast, pageLink, rememberInAddress, setText } from "./dom.js";
 import { searchField } from "./host-grid.js";
 import { SilenceList } from "./silences.js";
 import { shape, WORDS } from "./status.js";
@@ -62,7 +62,7 @@ class AlertList {
   desktopButton() {
     const button = el("button", { class: "button", type: "button", "data-action": "desktop", hidden: !canNotify() || isPast() });
     const show = (isOn) => {
-      setText(button, isOn ? "Desktop notices are on" : "Notify on this desktop");
+      setText(button, isOn ? "Notices are on" : "Notify me here");
       button.setAttribute("aria-pressed", String(isOn));
     };
     button.addEventListener("click", async () => {
@@ -158,7 +158,7 @@ class AlertList {
     const rows = [...this.rows.values()];
     const open = rows.filter(({ state }) => state === "open").length;
     const past = rows.filter(({ state }) => state === "closed").length;
-    const words = `${open ? `${count(open, "alert")} open` : "Nothing is open"} · ${past} ended in the last 30 days`;
+    const words = `${open ? `${count(open, "alert")} open` : "Nothing is open"}${past ? ` · ${past} ended in the last 30 days` : ""}`;
     setText(this.sub, this.isLoading ? "Looking that moment up…" : words);
     this.list.hidden = shown === 0;
     this.empty.hidden = shown > 0 || this.isLoading;
@@ -178,10 +178,6 @@ class AlertList {
     const [title, text] = NOTHING[this.state];
     return [el("h2", { text: title }), el("p", { text })];
   }
-}
-
-function pageLink(path, text) {
-  return el("a", { class: "button", href: address(path), hidden: isPast(), text });
 }
 
 const NOTHING = {

@@ -52,6 +52,11 @@ export function address(path) {
   return (shell().prefix ?? "") + path + (shell().suffix ?? "");
 }
 
+// A page that has no past is no place to go to from the past.
+export function pageLink(path, text) {
+  return el("a", { class: "button", href: address(path), hidden: isPast(), text });
+}
+
 // Writes what was searched into the page's address, so that it survives a reload and can be passed on.
 export function rememberInAddress(values) {
   const here = new URL(location.href);

@@ -3,7 +3,7 @@ import { el } from "./dom.js";
 
 export class GuestPicker {
   constructor(root, changed) {
-    this.select = el("select", { "aria-label": "Guests in the charts" });
+    this.select = el("select", { class: "input", "aria-label": "Guests in the charts" });
     this.select.addEventListener("change", () => changed());
     this.root = root;
     root.hidden = true;

@@ -41,7 +41,7 @@ class Timeline {
   // A host that is gone has events as well, and may be asked for in the address.
   hostField(hosts) {
     const names = hosts.includes(this.host) || !this.host ? hosts : [this.host, ...hosts];
-    const select = el("select", { "aria-label": "Host" }, el("option", { value: "", text: "All hosts" }), ...names.map((name) => el("option", { value: name, text: name })));
+    const select = el("select", { class: "input", "aria-label": "Host" }, el("option", { value: "", text: "All hosts" }), ...names.map((name) => el("option", { value: name, text: name })));
     select.value = this.host;
     select.addEventListener("change", () => this.choose({ host: select.value }));
     return select;
@@ -127,7 +127,7 @@ class Timeline {
   }
 
   nothing() {
-    if (this.group === "all") return "Nothing has been recorded yet.";
+    if (this.group === "all") return "Nothing has happened yet. What changes, fails or recovers is written down here.";
     return `Nothing of this kind has been recorded${this.host ? ` of ${this.host}` : ""}.`;
   }
 }

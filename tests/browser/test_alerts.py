@@ -107,14 +107,14 @@ def test_a_desktop_is_notified_once_and_only_when_somebody_asked_for_it(
     page.add_init_script(NOTICES)
     page.reload()
     expect(page.locator("html")).to_have_attribute("data-link", "live")
-    page.get_by_role("button", name="Notify on this desktop").click()
-    expect(page.get_by_role("button", name="Desktop notices are on")).to_be_visible()
+    page.get_by_role("button", name="Notify me here").click()
+    expect(page.get_by_role("button", name="Notices are on")).to_be_visible()
     break_pool(own_server, token)
     expect(page.locator("[data-role=alert]")).to_have_count(1)
     page.wait_for_function("window.notices.length > 0")
     assert page.evaluate("window.notices") == ["pve-01: critical: rpool is DEGRADED"]
-    page.get_by_role("button", name="Desktop notices are on").click()
-    expect(page.get_by_role("button", name="Notify on this desktop")).to_be_visible()
+    page.get_by_role("button", name="Notices are on").click()
+    expect(page.get_by_role("button", name="Notify me here")).to_be_visible()
     break_pool(own_server, own_server.add_host("pve-02"))
     expect(page.locator("[data-role=alert]")).to_have_count(2)
     assert page.evaluate("window.notices.length") == 1

@@ -112,6 +112,6 @@ def test_before_the_first_event_one_is_told_so(open_page: OpenPage, server: Serv
 def test_the_events_of_a_past_moment_fit_a_phone(open_page: OpenPage, server: Server, scheme: str) -> None:
     at = iso(datetime.now(UTC) - timedelta(days=400))
     page = open_page(f"/events?at={at}", viewport=PHONE, color_scheme=scheme)
-    expect(page.get_by_text("Nothing has been recorded yet.")).to_be_visible()
+    expect(page.get_by_text("Nothing has happened yet.")).to_be_visible()
     expect(page.get_by_text("You are looking at the past")).to_be_attached()
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]

@@ -138,9 +138,9 @@ def test_unknown_addresses_differ_from_none() -> None:
     assert guest_rows(newest)[0]["ips"] is None
 
 
-def test_the_agent_s_own_cost_is_shown_in_its_words() -> None:
+def test_the_agent_s_own_cost_is_shown_in_words() -> None:
     payload = a_fast_payload(agent={"cpu_seconds": 0.5, "rss_bytes": 2**20, "version": "1"})
-    assert agent_costs(a_newest(a_snapshot(a_sample(payload=payload)))) == [("cpu", "0.50 s"), ("rss", "1 MiB")]
+    assert agent_costs(a_newest(a_snapshot(a_sample(payload=payload)))) == [("CPU time", "0.50 s"), ("Rss", "1 MiB")]
 
 
 def test_the_time_of_each_section_and_what_waits_are_shown_too() -> None:
@@ -151,10 +151,10 @@ def test_the_time_of_each_section_and_what_waits_are_shown_too() -> None:
         "stuck": ["zpool list", "zfs list"],
     }
     shown = dict(agent_costs(a_newest(a_snapshot(a_sample(payload=a_fast_payload(agent=agent))))))
-    assert shown["programs run"] == "7"
-    assert (shown["zfs pools"], shown["vms detail"]) == ("0.25 s", "12.00 s")
-    assert (shown["spool samples"], shown["spool dropped"]) == ("3", "0")
-    assert shown["stuck"] == "zpool list, zfs list"
+    assert shown["Programs run"] == "7"
+    assert (shown["Collecting zfs pools"], shown["Collecting vms detail"]) == ("0.25 s", "12.00 s")
+    assert (shown["Spool samples"], shown["Spool dropped"]) == ("3", "0")
+    assert shown["Stuck"] == "zpool list, zfs list"
 
 
 @pytest.mark.parametrize("other", ['"x": 1e999', '"x": ' + "[" * 900 + "]" * 900, '"agent": {"cpu_seconds": 1e999}'])

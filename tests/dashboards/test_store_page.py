@@ -42,7 +42,7 @@ def test_sizes_come_when_they_were_measured_and_once_a_minute() -> None:
     first, second = asyncio.run(ask())
     sections, tables = first
     assert "1 GiB" in sections["html"]["costs"]
-    assert "25 % free" in sections["html"]["costs"]
+    assert "256 MiB of it free" in sections["html"]["costs"]
     assert {row["name"] for row in tables["put"]} == {"host_samples", "events"}
     assert second == []
 
