@@ -20,6 +20,7 @@ LABELS = {
     "collection": "Collection",
     "clock_offset": "Clock",
     "redundancy": "Redundancy left",
+    "scrub_duration": "Duration of scrubs",
     "storage_inactive": "Inactive storages",
     "storage_usage": "Storage usage",
     "guest_stopped": "Stopped guests",

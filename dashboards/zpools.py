@@ -14,7 +14,7 @@ from proxmon.rules.words import plural
 from proxmon.rules.zpools import capacity_percent
 from proxmon.scrubs import scrub_end
 
-POOL_RULES = ("zpool_health", "zpool_capacity", "zpool_errors", "scrub_age")
+POOL_RULES = ("zpool_health", "zpool_capacity", "zpool_errors", "scrub_age", "scrub_duration")
 CLASSES = {"log": "Log", "cache": "Cache", "spare": "Spares", "special": "Special", "dedup": "Dedup"}
 
 
@@ -61,7 +61,7 @@ def _view(newest: Newest, pool: Pool) -> PoolView:
     )
     # A pool whose scrub date is not known is not itself unknown; one whose health is not known is.
     counted = [verdict for rule, (verdict, _) in judged.items() if rule == "zpool_health" or verdict != Verdict.UNKNOWN]
-    scrubbed = scrub_end(pool) or newest.judged.snapshot.last_scrubs.get(pool.name)
+    scrubbed = scrub_end(pool) or newest.judged.snapshot.find_scrub_end(pool.name)
     return PoolView(
         pool=pool,
         verdict=min(counted, key=lambda one: SEVERITY[one], default=Verdict.UNKNOWN).value,

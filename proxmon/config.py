@@ -55,6 +55,14 @@ class RuleSettings:
     scrub_max_days: float = setting(
         35.0, "PROXMON_SCRUB_MAX_DAYS", "A zpool whose last scrub ended more days ago is a warning."
     )
+    scrub_max_ratio: float = setting(
+        2.0,
+        "PROXMON_SCRUB_MAX_RATIO",
+        "A scrub that takes more than so many times what is usual for its pool is a warning.",
+    )
+    scrub_max_extra_hours: float = setting(
+        1.0, "PROXMON_SCRUB_MAX_EXTRA_HOURS", "A scrub that takes not even so many hours more than usual is never slow."
+    )
     snapshot_max_days: float = setting(
         30.0, "PROXMON_SNAPSHOT_MAX_DAYS", "A dataset whose oldest snapshot is older than this is a warning."
     )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 
 from proxmon.events import Recorded
 from proxmon.forecast import Forecast, ForecastKey
 from proxmon.payload import FastPayload, Tier
 from proxmon.samples import Sample
-from proxmon.scrubs import finished_scrubs
+from proxmon.scrubs import FinishedScrub, Scrubs, finished_scrubs, with_scrub
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class HostSnapshot:
     ``last_seen_at`` is when its newest message was accepted, by the server's clock; None when it never connected.
     ``left_at`` is when it said goodbye, ``left_reason`` why (such as ``reboot``); ``rotated_at`` is when its token was
     last replaced.
-    ``last_scrubs`` holds the end of the last finished scrub that was ever heard of, by pool.
+    ``scrubs`` holds the last finished scrubs that were ever heard of, by pool, the newest first.
     ``recorded`` is what the events say of it, None where there are none. ``resolution`` is what a past moment is shown
     from; where that is no full one, ``kept_at`` is when the sample was observed that was kept of that time.
     ``forecasts`` say when something is full, by kind and name; a past moment has none.
@@ -56,7 +56,7 @@ class HostSnapshot:
     left_at: datetime | None = None
     rotated_at: datetime | None = None
     left_reason: str | None = None
-    last_scrubs: Mapping[str, datetime] = field(default_factory=dict[str, datetime])
+    scrubs: Scrubs = field(default_factory=dict[str, tuple[FinishedScrub, ...]])
     recorded: Recorded | None = None
     resolution: Resolution = Resolution.FULL
     kept_at: datetime | None = None
@@ -67,6 +67,11 @@ class HostSnapshot:
         """Tell whether the newest samples of that moment are gone, and at most an earlier one stands for them."""
         return self.resolution in (Resolution.HOUR, Resolution.EVENTS)
 
+    def find_scrub_end(self, pool: str) -> datetime | None:
+        """Return when the last finished scrub of a pool ended that was ever heard of, or None."""
+        known = self.scrubs.get(pool)
+        return known[0].ended_at if known else None
+
     @property
     def newest_sample(self) -> Sample | None:
         """Return the sample that was received last, of any tier."""
@@ -74,19 +79,16 @@ class HostSnapshot:
 
     def with_samples(self, samples: Iterable[Sample], seen_at: datetime) -> HostSnapshot:
         """Return the host after a message with these samples was accepted at ``seen_at``."""
-        newest, scrubs = dict(self.samples), dict(self.last_scrubs)
+        newest, scrubs = dict(self.samples), dict(self.scrubs)
         for sample in samples:
             known = newest.get(sample.tier)
             if known is None or sample.observed_at >= known.observed_at:
                 newest[sample.tier] = sample
             if isinstance(sample.payload, FastPayload):
-                told = finished_scrubs(sample.payload, sample.observed_at)
-                scrubs |= {pool: at for pool, at in told if at > scrubs.get(pool, _NEVER)}
+                for pool, ended_at, seconds in finished_scrubs(sample.payload, sample.observed_at):
+                    scrubs[pool] = with_scrub(scrubs.get(pool, ()), ended_at, seconds)
         last_seen_at = max(seen_at, self.last_seen_at or seen_at)
-        return replace(self, samples=newest, last_seen_at=last_seen_at, last_scrubs=scrubs)
-
-
-_NEVER = datetime.min.replace(tzinfo=UTC)
+        return replace(self, samples=newest, last_seen_at=last_seen_at, scrubs=scrubs)
 
 
 @dataclass(frozen=True, slots=True)

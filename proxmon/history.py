@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Protocol
 
 from proxmon.samples import Sample
+from proxmon.scrubs import Scrubs
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class History:
     ``step_seconds`` is the least time between two samples of a host and tier; 0 when none was left out.
     ``offline`` is when each host was last heard of before it was recorded as offline, by id, in order.
     ``full_since`` is from when on every fast sample is kept, of those before one an hour and those that events tell of.
+    ``scrubs`` are those of each host that were known when the span began, by id.
     """
 
     samples: Iterator[Sample]
@@ -43,6 +45,7 @@ class History:
     offline: Mapping[int, Sequence[datetime]] = field(default_factory=dict[int, list[datetime]])
     goodbyes: Sequence[Goodbye] = ()
     full_since: datetime | None = None
+    scrubs: Mapping[int, Scrubs] = field(default_factory=dict[int, Scrubs])
 
 
 class HistoryStore(Protocol):

@@ -69,7 +69,10 @@ class Vdev(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Scan(Struct, frozen=True, kw_only=True, gc=False):
-    """The last scrub or resilver of a pool; ``state`` is scanning, paused, finished or canceled."""
+    """The last scrub or resilver of a pool; ``state`` is scanning, paused, finished or canceled.
+
+    ``start_at`` is told while it runs or is paused, ``duration_seconds`` (pauses included) once it has finished.
+    """
 
     function: str | None = None
     state: str | None = None
@@ -77,6 +80,7 @@ class Scan(Struct, frozen=True, kw_only=True, gc=False):
     errors: Count | None = None
     start_at: str | None = None
     end_at: str | None = None
+    duration_seconds: Amount | None = None
 
 
 class Pool(Struct, frozen=True, kw_only=True, gc=False):

@@ -23,7 +23,7 @@ def is_unchanged(before: HostSnapshot, after: HostSnapshot, rules: RuleBook, now
 
     They hold as long as those before did, or longer. False may also be said of a host on which nothing changed.
     """
-    if before.samples.keys() != after.samples.keys() or before.last_scrubs != after.last_scrubs:
+    if before.samples.keys() != after.samples.keys() or before.scrubs != after.scrubs:
         return False
     if before.forecasts is not after.forecasts:
         return False

@@ -1,8 +1,8 @@
-"""The end of the last scrub of each pool, which a host stops telling as soon as something else scans the pool."""
+"""The last scrubs of each pool; a host tells one, and no longer as soon as something else scans the pool."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -14,6 +14,7 @@ from proxmon.samples import parse_time
 # A date whose zone is not known is taken as UTC, and zones go from 12 hours behind it to 14 hours ahead.
 ZONES_SPAN = timedelta(hours=14)
 MAX_KNOWN_CHARACTERS = 64  # what a date needs; longer ones are not remembered
+KNOWN_SCRUBS = 6  # of a pool: the last one, and the five before that it is held against
 CLOCKS_DIFFER = timedelta(minutes=1)  # by which host and server may disagree while both count as right
 
 
@@ -27,6 +28,31 @@ class ScrubDate:
     def is_after(self, moment: datetime, tolerance: timedelta = CLOCKS_DIFFER) -> bool:
         """Tell whether it lies after that moment, whatever its zone is."""
         return self.at > moment + tolerance + self.uncertainty
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedScrub:
+    """A scrub that went through to the end; how long it took is None where the host did not say."""
+
+    ended_at: datetime
+    duration_seconds: float | None = None
+
+
+Scrubs = Mapping[str, tuple[FinishedScrub, ...]]  # by pool, the newest first
+
+
+def with_scrub(
+    known: tuple[FinishedScrub, ...], ended_at: datetime, duration_seconds: float | None
+) -> tuple[FinishedScrub, ...]:
+    """Return the last scrubs of a pool, the newest first, after one was told of; as a rule it is the first of them.
+
+    A host that tells of the same scrub once more may say then how long it took; of two such words the longer counts.
+    """
+    same = next((one for one in known if one.ended_at == ended_at), None)
+    if same is not None and (same.duration_seconds or 0.0) >= (duration_seconds or 0.0):
+        return known
+    told = (*(one for one in known if one is not same), FinishedScrub(ended_at, duration_seconds))
+    return tuple(sorted(told, key=lambda one: one.ended_at, reverse=True)[:KNOWN_SCRUBS])
 
 
 def parse_scrub_date(text: str) -> ScrubDate | None:
@@ -57,13 +83,19 @@ def parse_scrub_end(text: str) -> datetime | None:
     return date and date.at
 
 
-def finished_scrubs(payload: FastPayload, observed_at: datetime) -> Iterator[tuple[str, datetime]]:
-    """Give pool and end of every finished scrub that the payload tells of; none that ended after it was observed."""
+def finished_scrubs(payload: FastPayload, observed_at: datetime) -> Iterator[tuple[str, datetime, float | None]]:
+    """Give pool, end and seconds of every finished scrub that is told of; none that ended after it was observed."""
     pools = payload.zfs_pools.pools if payload.zfs_pools else None
     for pool in pools or ():
         date = scrub_date(pool)
         if date is not None and not date.is_after(observed_at):
-            yield pool.name, date.at
+            yield pool.name, date.at, _duration(pool)
+
+
+def _duration(pool: Pool) -> float | None:
+    scan = pool.scan
+    is_scrub = scan is not None and (scan.function, scan.state) == ("scrub", "finished")
+    return scan.duration_seconds if scan is not None and is_scrub else None
 
 
 def scrub_date(pool: Pool) -> ScrubDate | None:

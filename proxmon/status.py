@@ -16,6 +16,7 @@ from proxmon.rules.disks import DISK_HEALTH, DISK_TEMPERATURE
 from proxmon.rules.filling import judge_filling
 from proxmon.rules.guests import BACKUP_AGE, GUEST_STOPPED
 from proxmon.rules.machine import CERTIFICATE, LOAD, MEMORY, REBOOT_REQUIRED, SECURITY_UPDATES, judge_agent
+from proxmon.rules.scrubs import judge_scrub_duration
 from proxmon.rules.snapshots import SNAPSHOT_COUNT, SNAPSHOT_NEWEST
 from proxmon.rules.storages import STORAGE_INACTIVE, STORAGE_USAGE
 from proxmon.rules.upkeep import PENDING_UPDATES, SNAPSHOT_AGE
@@ -46,7 +47,8 @@ FURTHER_RULES: tuple[Rule, ...] = (
     DISK_TEMPERATURE,
     CERTIFICATE,
 )
-RULE_NAMES = (*CONTRACT_NAMES, *(rule.name for rule in FURTHER_RULES), "agent_outdated", "days_until_full")
+_OWN_WAYS = ("scrub_duration", "agent_outdated", "days_until_full")
+RULE_NAMES = (*CONTRACT_NAMES, *(rule.name for rule in FURTHER_RULES), *_OWN_WAYS)
 
 _OFF = {rule: Skipped(rule, "Off unless your rules switch it on.", is_off=True) for rule in RULE_NAMES}
 _SWITCHED_OFF = {rule: Skipped(rule, "Switched off by your rules.", is_off=True) for rule in RULE_NAMES}
@@ -120,6 +122,7 @@ _JUDGES: tuple[tuple[str, Callable[[Case], Finding | Skipped]], ...] = (
     ("collection", _judge_collection),
     ("clock_offset", _judge_clock),
     *((rule.name, rule.judge) for rule in FURTHER_RULES),
+    ("scrub_duration", judge_scrub_duration),
     ("agent_outdated", judge_agent),
     ("days_until_full", judge_filling),
 )

@@ -11,6 +11,7 @@ from proxmon.history import Goodbye, History, HistoryRequest
 from proxmon.samples import Sample
 from storage.moments import from_store, to_store
 from storage.reader import read_rows
+from storage.registry import list_scrubs
 
 _SPAN = "received_at >= $since AND received_at < $until"
 _ALL = f"""
@@ -56,9 +57,9 @@ def read_history(cursor: DuckDBPyConnection, request: HistoryRequest) -> History
     full = cursor.execute("SELECT min(received_at) FROM base.fast_samples").fetchone()
     full_since = from_store(full[0]) if full and full[0] else None
     windows = max(1, min(count, request.budget) // WINDOW_SAMPLES)
-    return History(
-        _read(cursor, request, timedelta(seconds=seconds / windows), step), step, offline, goodbyes, full_since
-    )
+    scrubs = list_scrubs(cursor, request.since, request.since)
+    samples = _read(cursor, request, timedelta(seconds=seconds / windows), step)
+    return History(samples, step, offline, goodbyes, full_since, scrubs)
 
 
 def _read(cursor: DuckDBPyConnection, request: HistoryRequest, window: timedelta, step: float) -> Iterator[Sample]:

@@ -22,7 +22,9 @@ _SPANS = {
     Tier.SLOW: "SELECT host_id, max(collected_at), min(observed_at), max(observed_at), max(received_at)"
     " FROM base.slow_samples GROUP BY host_id",
 }
-_SCRUBS = "SELECT host_id, pool, ended_at, observed_at, coalesce(received_at, observed_at) FROM base.zpool_scrubs"
+_SCRUBS = """
+SELECT host_id, pool, duration_seconds, ended_at, observed_at, coalesce(received_at, observed_at) FROM base.zpool_scrubs
+"""
 _NEXT_ID = """
 SELECT max(sample_id) + 1 FROM (
     SELECT max(sample_id) AS sample_id FROM base.fast_samples
@@ -54,17 +56,19 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Scrub:
-    """A finished scrub as it was first heard of."""
+    """A finished scrub as it was first heard of, or heard of with how long it took."""
 
     host_id: int
     pool: str
+    duration_seconds: float | None
     ended_at: datetime
     observed_at: datetime
     received_at: datetime
 
     def is_told_by(self, other: Scrub) -> bool:
         """Tell whether the other one says as much and was known as early."""
-        return other.observed_at <= self.observed_at and other.ended_at >= self.ended_at
+        says_as_much = (other.duration_seconds or 0.0) >= (self.duration_seconds or 0.0)
+        return other.ended_at == self.ended_at and says_as_much and other.observed_at <= self.observed_at
 
 
 @dataclass(slots=True)
@@ -86,8 +90,8 @@ class Ledger:
         for tier, query in _SPANS.items():
             for host_id, *moments in _fetch(connection, query):
                 ledger.spans[host_id, tier] = Span(*map(from_store, moments))
-        for host_id, pool, *moments in _fetch(connection, _SCRUBS):
-            ledger.add_scrubs([Scrub(host_id, pool, *map(from_store, moments))])
+        for host_id, pool, seconds, *moments in _fetch(connection, _SCRUBS):
+            ledger.add_scrubs([Scrub(host_id, pool, seconds, *map(from_store, moments))])
         ledger.next_sample_id = _fetch(connection, _NEXT_ID)[0][0]
         return ledger
 
@@ -129,7 +133,8 @@ def _scrubs(sample: Sample) -> list[Scrub]:
         return []
     moments = (sample.observed_at, sample.received_at)
     return [
-        Scrub(sample.host_id, pool, at, *moments) for pool, at in finished_scrubs(sample.payload, sample.observed_at)
+        Scrub(sample.host_id, pool, seconds, at, *moments)
+        for pool, at, seconds in finished_scrubs(sample.payload, sample.observed_at)
     ]
 
 

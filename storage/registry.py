@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,6 +10,7 @@ from duckdb import DuckDBPyConnection
 
 from proxmon.errors import ConflictError, NotFoundError
 from proxmon.fleet import Host
+from proxmon.scrubs import KNOWN_SCRUBS, FinishedScrub, Scrubs
 from storage.moments import from_store, to_store
 
 _HOSTS_AT = """
@@ -111,11 +112,16 @@ def delete_rows(connection: DuckDBPyConnection, host_id: int) -> None:
         connection.execute(statement, [host_id])
 
 
-def list_scrubs(cursor: DuckDBPyConnection, at: datetime, known_at: datetime) -> Iterable[tuple[int, str, datetime]]:
-    """List host, pool and end of the last finished scrub that was told of until a moment, and known at another."""
+def list_scrubs(cursor: DuckDBPyConnection, at: datetime, known_at: datetime) -> Mapping[int, Scrubs]:
+    """Return by host the last finished scrubs that were told of until a moment, and known at another."""
     query = """
-    SELECT host_id, pool, max(ended_at) FROM base.zpool_scrubs
-    WHERE observed_at <= $1 AND coalesce(received_at, observed_at) <= $2 GROUP BY host_id, pool
+    SELECT host_id, pool, ended_at, max(duration_seconds) FROM base.zpool_scrubs
+    WHERE observed_at <= $1 AND coalesce(received_at, observed_at) <= $2 GROUP BY host_id, pool, ended_at
+    QUALIFY row_number() OVER (PARTITION BY host_id, pool ORDER BY ended_at DESC) <= $3 ORDER BY ended_at DESC
     """
-    rows = cursor.execute(query, [to_store(at), to_store(known_at)]).fetchall()
-    return [(host_id, pool, from_store(ended)) for host_id, pool, ended in rows]
+    scrubs: dict[int, dict[str, tuple[FinishedScrub, ...]]] = {}
+    rows = cursor.execute(query, [to_store(at), to_store(known_at), KNOWN_SCRUBS]).fetchall()
+    for host_id, pool, ended_at, seconds in rows:
+        known = scrubs.setdefault(host_id, {})
+        known[pool] = (*known.get(pool, ()), FinishedScrub(from_store(ended_at), seconds))
+    return scrubs

@@ -34,9 +34,7 @@ def read_snapshot(cursor: DuckDBPyConnection, spans: Spans, moment: Moment | Non
     until = moment or Moment(FOREVER)
     is_known = moment is None or moment.known_at != FOREVER
     moments, recorded = list_moments(cursor, at), read_recorded(cursor, at) if is_known else {}
-    scrubs: dict[int, dict[str, datetime]] = {}
-    for host_id, pool, ended_at in list_scrubs(cursor, until.at, until.known_at):
-        scrubs.setdefault(host_id, {})[pool] = ended_at
+    scrubs = list_scrubs(cursor, until.at, until.known_at)
     hosts = [
         HostSnapshot(
             host=host,
@@ -45,7 +43,7 @@ def read_snapshot(cursor: DuckDBPyConnection, spans: Spans, moment: Moment | Non
             left_at=moments.get(host.id, HostMoments()).left_at,
             rotated_at=moments.get(host.id, HostMoments()).rotated_at,
             left_reason=moments.get(host.id, HostMoments()).left_reason,
-            last_scrubs=scrubs.get(host.id, {}),
+            scrubs=scrubs.get(host.id, {}),
             recorded=recorded.get(host.id),
             resolution=read.shown.get(host.id, FULLY)[0],
             kept_at=read.shown.get(host.id, FULLY)[1],

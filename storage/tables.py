@@ -128,7 +128,7 @@ SECTION_ERRORS = _table(
 ZPOOL_SCRUBS = _table(
     "zpool_scrubs",
     "INSERT INTO base.zpool_scrubs BY NAME FROM incoming",
-    {"host_id": _ID, "pool": _TEXT, "ended_at": _AT, "observed_at": _AT, "received_at": _AT},
+    {"host_id": _ID, "pool": _TEXT, "duration_seconds": _REAL, "ended_at": _AT, "observed_at": _AT, "received_at": _AT},
 )
 TYPED_TABLES: tuple[Table, ...] = (
     HOST_SAMPLES,

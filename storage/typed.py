@@ -123,7 +123,7 @@ def replay(connection: DuckDBPyConnection, tables: Tables) -> None:
 
 def _scrub_row(scrub: Scrub) -> Row:
     moments = map(to_store, (scrub.ended_at, scrub.observed_at, scrub.received_at))
-    return (scrub.host_id, scrub.pool, *moments)
+    return (scrub.host_id, scrub.pool, scrub.duration_seconds, *moments)
 
 
 def _changed_vdevs(trees: Trees, sample: Sample) -> Iterator[Row]:

@@ -10,7 +10,7 @@ import pytest
 from proxmon.demo.failures import HEALED_SECONDS, PAST_FAILURE, REPLACED_SECONDS, ROUND_SECONDS
 from proxmon.demo.machine import demo_host
 from proxmon.demo.roles import PLANNED, Role
-from proxmon.demo.scans import monthly_scrub, scrub_seconds, second_sunday
+from proxmon.demo.scans import monthly_scrub, scrub_seconds, second_sunday, weekly_scrub
 from proxmon.demo.zpools import MAIN_POOL, Moment, pool_row
 from proxmon.payload import Pool, Vdev
 from proxmon.rules.zpools import walk
@@ -101,7 +101,18 @@ def test_a_scrub_runs_for_hours_with_percent_and_ends() -> None:
     scrub = monthly_scrub(2, "tank", started + 3600)
     assert scrub.starts_at == started
     assert scrub.row(started + 3600)["state"] == "scanning"
-    assert scrub.row(started + scrub_seconds(2, "tank"))["state"] == "finished"
+    assert scrub.row(started + scrub_seconds(2, "tank", started))["state"] == "finished"
+
+
+def test_boot_pools_are_scrubbed_each_sunday_in_about_the_same_time() -> None:
+    sunday = datetime(2026, 12, 13, 0, 24, tzinfo=UTC).timestamp()
+    for seconds, starts_at in ((-1, sunday - 7 * 86_400), (0, sunday), (6 * 86_400, sunday), (7 * 86_400 - 1, sunday)):
+        assert weekly_scrub(2, "rpool", sunday + seconds).starts_at == starts_at
+    lasted = [
+        scan.ends_at - scan.starts_at for scan in (weekly_scrub(2, "rpool", BEGIN + 7 * 86_400 * n) for n in range(9))
+    ]
+    assert len(set(lasted)) == 9
+    assert max(lasted) < 1.2 * min(lasted)
 
 
 def test_no_scrub_of_a_monthly_series_is_ever_too_old() -> None:

@@ -21,6 +21,7 @@ _STATES = {
 }
 _PERCENT = re.compile(r"([0-9]{1,12}(?:[.,][0-9]{1,9})?)% done")
 _ERRORS = re.compile(r"with ([0-9]{1,20}) errors?")
+_LASTED = re.compile(r"\b(?:in|after) (.{1,40}?) with ")
 
 
 def scan_record(
@@ -42,6 +43,11 @@ def scan_record(
         "start_at": start_at if is_running else None,
         "end_at": None if is_running else end_at,
     }
+
+
+def duration(state: str, seconds: int | None) -> dict[str, Any]:
+    """Return how long a scrub or resilver took, pauses included, which is said once it has finished."""
+    return {"duration_seconds": seconds if state == "finished" and seconds is not None and seconds >= 0 else None}
 
 
 def read_scan(text: str, tz: tzinfo | None = None) -> dict[str, Any] | None:
@@ -66,7 +72,9 @@ def read_scan(text: str, tz: tzinfo | None = None) -> dict[str, Any] | None:
     )
     if match["vdev"] is not None:
         return {"vdev": match["vdev"], **record}
-    return {"function": "scrub" if match["word"] == "scrub" else "resilver", **record}
+    lasted = _LASTED.search(text)
+    function = "scrub" if match["word"] == "scrub" else "resilver"
+    return {"function": function, **record, **duration(state, units.parse_span(lasted.group(1)) if lasted else None)}
 
 
 def pool_scans(operations: list[dict[str, Any]]) -> dict[str, Any]:

@@ -47,6 +47,8 @@ _ZONES = {
     "AKDT": -8.0,
     "HST": -10.0,
 }
+# `1 days 02:03:04`; before OpenZFS 0.8 `26h3m`.
+_SPAN = re.compile(r"(?:([0-9]{1,5}) days? )?(?:([0-9]{1,6}):([0-9]{2}):([0-9]{2})|([0-9]{1,6})h([0-9]{1,2})m)")
 _POWERS = {letter: 1024**power for power, letter in enumerate(("", "K", "M", "G", "T", "P", "E", "Z"))}
 
 
@@ -129,6 +131,15 @@ def parse_epoch(value: Any, tz: tzinfo | None = None) -> int | None:
         return None
     iso = _iso(moment)
     return None if iso is None else int(datetime.fromisoformat(iso[:-1] + "+00:00").timestamp())
+
+
+def parse_span(text: str) -> int | None:
+    """Return the seconds of a span such as `1 days 02:03:04` or `2h5m`; None for anything else."""
+    match = _SPAN.fullmatch(text)
+    if match is None:
+        return None
+    days, hours, minutes, seconds, old_hours, old_minutes = (int(each or 0) for each in match.groups())
+    return ((days * 24 + hours + old_hours) * 60 + minutes + old_minutes) * 60 + seconds
 
 
 def _moment(match: re.Match[str], tz: tzinfo | None) -> datetime | None:

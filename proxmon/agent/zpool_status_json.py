@@ -76,7 +76,14 @@ def _scan(stats: _Json, tz: tzinfo | None) -> dict[str, Any] | None:
         return None
     if state == "scanning" and function == "scrub" and units.parse_date(stats.get("scrub_pause"), timezone.utc):
         state = "paused"
-    return {"function": function, **_record(state, stats, _scan_percent(stats), tz)}
+    record = _record(state, stats, _scan_percent(stats), tz)
+    return {"function": function, **record, **scans.duration(state, _lasted(stats, tz))}
+
+
+def _lasted(stats: _Json, tz: tzinfo | None) -> int | None:
+    zone = tz or timezone.utc  # one that is not known is the same at both ends, so any will do
+    start, end = (units.parse_epoch(stats.get(key), zone) for key in ("start_time", "end_time"))
+    return end - start if start and end else None
 
 
 def _rebuild(name: str, stats: _Json, tz: tzinfo | None) -> dict[str, Any] | None:

@@ -115,7 +115,7 @@ class _Stage:
     def __init__(
         self, history: History, hosts: Iterable[HostSnapshot], books: tuple[RuleBook, RuleBook], since: datetime
     ) -> None:
-        self._fleet = {host.host.id: _blank(host) for host in hosts}
+        self._fleet = {host.host.id: _blank(host, history) for host in hosts}
         self._players = [_Player(self._fleet.values(), book, since) for book in books]
         self._goodbyes = deque(history.goodbyes)
         self.at, self.count = since, 0
@@ -224,6 +224,6 @@ def _repeats(books: tuple[RuleBook, RuleBook]) -> int:
     return min(MOST_REPEATS, max([3, *said]))
 
 
-def _blank(host: HostSnapshot) -> HostSnapshot:
-    """Return a host of which nothing was heard, but for the scrubs that are known."""
-    return HostSnapshot(host.host, last_scrubs=host.last_scrubs)
+def _blank(host: HostSnapshot, history: History) -> HostSnapshot:
+    """Return a host of which nothing was heard, but for the scrubs that were known when the history begins."""
+    return HostSnapshot(host.host, scrubs=history.scrubs.get(host.host.id, {}))

@@ -118,6 +118,16 @@ POLICIES = {"hourly": 2.0, "daily": 26.0, "weekly": 8 * 24.0, "monthly": 32 * 24
 # somebody wants them; those that read what only some hosts send are on.
 FURTHER = (
     RuleSpec("redundancy", "pool", is_on=False, opens=Hold(2)),
+    RuleSpec(
+        "scrub_duration",
+        "pool",
+        (
+            Parameter("max_ratio", "scrub_max_ratio", "times"),
+            Parameter("max_extra_hours", "scrub_max_extra_hours", "h"),
+        ),
+        opens=Hold(2),
+        clears=Hold(2),
+    ),
     RuleSpec("storage_inactive", "storage", is_on=False, opens=Hold(3, 120.0)),
     RuleSpec(
         "storage_usage",

@@ -121,7 +121,7 @@ def scrub_age(case: Case, pool: Pool) -> Detail:
 
 
 def _known_date(case: Case, pool: Pool) -> ScrubDate | None:
-    known = case.host.last_scrubs.get(pool.name)
+    known = case.host.find_scrub_end(pool.name)
     return ScrubDate(known, ZONES_SPAN) if known else None
 
 

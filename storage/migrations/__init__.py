@@ -15,6 +15,7 @@ from storage.migrations import (
     m0004_silences,
     m0005_events,
     m0006_kept_samples,
+    m0007_scrub_durations,
 )
 
 log = logging.getLogger(__name__)
@@ -27,6 +28,7 @@ MIGRATIONS: tuple[tuple[int, str], ...] = (
     (4, m0004_silences.SQL),
     (5, m0005_events.SQL),
     (6, m0006_kept_samples.SQL),
+    (7, m0007_scrub_durations.SQL),
 )
 NEWEST_VERSION = MIGRATIONS[-1][0]
 

@@ -136,6 +136,36 @@ def test_a_running_scan_has_a_percentage(lines: str, function: str, state: str, 
     assert the_pool(a_status(lines))["last_scrub_end"] is None
 
 
+@pytest.mark.parametrize(
+    ("words", "seconds"),
+    [
+        ("repaired 0B in 00:00:20", 20),
+        ("repaired 0B in 26:03:04", 93_784),
+        ("repaired 0B in 0 days 04:49:39", 17_379),
+        ("repaired 0B in 1 days 00:00:20", 86_420),
+        ("repaired 0B in 1 day 12:34:56", 131_696),
+        ("repaired 0 in 0h13m", 780),
+        ("repaired 0 in 126h3m", 453_780),
+        ("completed after 0h7m", 420),
+        ("repaired 0B in a while", None),
+        ("repaired 0B in 00:00:20:30", None),
+    ],
+)
+def test_a_finished_scrub_took_as_long_as_it_says(words: str, seconds: int | None) -> None:
+    scan = scan_of(f"  scan: scrub {words} with 0 errors on Sun Nov 22 21:22:29 2026")
+    assert scan is not None
+    assert scan["duration_seconds"] == seconds
+
+
+@pytest.mark.parametrize(
+    "line", ["scrub canceled on", "scrub stopped after 0h5m with 0 errors on", "scrub paused since"]
+)
+def test_a_scrub_that_did_not_finish_took_no_time_that_counts(line: str) -> None:
+    scan = scan_of(f"  scan: {line} Sun Nov 22 21:26:13 2026")
+    assert scan is not None
+    assert scan["duration_seconds"] is None
+
+
 def test_a_paused_scrub_started_before_it_was_paused() -> None:
     pool = the_pool(sample("zfs-2.1/05_scrub_paused", "zpool_status.txt"))
     assert pool["scan"]["start_at"] == "2026-11-22T21:23:20Z"

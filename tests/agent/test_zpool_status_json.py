@@ -130,6 +130,23 @@ def test_the_end_of_a_scrub_comes_as_number_or_text(end: Any, text: str | None) 
     assert the_pool(a_document(a_disk("sda"), scan_stats=a_scan(end_time=end)))["last_scrub_end"] == text
 
 
+@pytest.mark.parametrize(
+    ("changes", "seconds"),
+    [
+        ({}, 600),
+        ({"start_time": "Sun Nov 22 21:15:22 2026", "end_time": "Sun Nov 22 21:25:22 2026"}, 600),
+        ({"start_time": 0}, None),
+        ({"start_time": "-"}, None),
+        ({"end_time": 1_795_000_000}, None),
+        ({"state": "CANCELED"}, None),
+        ({"state": "SCANNING"}, None),
+    ],
+)
+def test_a_finished_scrub_took_from_its_start_to_its_end(changes: dict[str, Any], seconds: int | None) -> None:
+    scan = a_scan(**({"start_time": 1_795_382_122, "end_time": 1_795_382_722} | changes))
+    assert the_pool(a_document(a_disk("sda"), scan_stats=scan))["scan"]["duration_seconds"] == seconds
+
+
 def test_a_text_date_of_the_hosts_zone_becomes_utc_when_the_zone_is_known() -> None:
     document = a_document(a_disk("sda"), scan_stats=a_scan(end_time="Sun Nov 22 21:25:22 IST 2026"))
     (pool,) = parse_zpool_status_json(document, timezone.utc)

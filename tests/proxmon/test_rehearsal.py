@@ -14,7 +14,8 @@ from proxmon.history import Goodbye, History
 from proxmon.rulebook.book import RuleBook
 from proxmon.rulebook.reading import read_rules
 from proxmon.samples import Sample
-from tests.builders import NOW, a_fast_payload, a_host, a_pool, a_sample
+from proxmon.scrubs import FinishedScrub
+from tests.builders import DAY, NOW, a_fast_payload, a_host, a_pool, a_sample, iso
 
 SETTINGS = RuleSettings()
 HOUR, STEP = timedelta(hours=1), timedelta(seconds=10)
@@ -109,6 +110,23 @@ def test_a_goodbye_for_a_reboot_is_waited_for_as_it_was_then() -> None:
     lost, until = {1: [BEGIN + STEP * 59]}, BEGIN + timedelta(minutes=28)
     assert played(History(iter(samples), offline=lost, goodbyes=[goodbye]), until=until).edited == ()
     assert len(played(History(iter(samples), offline=lost), until=until).edited) == 1
+
+
+def test_slow_scrubs_are_rehearsed_with_what_was_known_when_the_span_began() -> None:
+    def scrubbed(hours: float, ended_at: datetime) -> dict[str, Any]:
+        scan = {"function": "scrub", "state": "finished", "end_at": iso(ended_at), "duration_seconds": hours * 3600}
+        return a_fast_payload(zfs_pools={"pools": [a_pool(last_scrub_end=iso(ended_at), scan=scan)]})
+
+    usual, slow = scrubbed(6, BEGIN - 30 * DAY), scrubbed(15, BEGIN + HOUR / 2)
+    payloads = [usual] * 200 + [slow] * 200
+    samples = [a_sample(payload=one, collected_at=BEGIN + STEP * number) for number, one in enumerate(payloads)]
+    before = tuple(FinishedScrub(BEGIN - days * DAY, 6 * 3600) for days in (60, 90))
+    history = History(iter(samples), scrubs={1: {"rpool": before}})
+    told = played(history, "[[scrub_duration]]\nmax_ratio = 3", BEGIN + STEP * 400)
+    assert changes(told) == [("gone", "pve-01", "scrub_duration")]
+    (alert,) = told.present
+    assert alert.opened_at == BEGIN + STEP * 201
+    assert changes(played(History(iter(samples)), until=BEGIN + STEP * 400)) == []
 
 
 def test_time_that_is_up_ends_it_where_it_is() -> None:

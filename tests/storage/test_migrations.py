@@ -72,6 +72,24 @@ def test_the_file_can_be_read_by_both_versions_of_duckdb(store: Store, directory
     assert tags["storage_version"].startswith("v1.5.0")
 
 
+def test_scrubs_of_before_take_their_durations_from_the_events(connection: DuckDBPyConnection) -> None:
+    migrate(connection, MIGRATIONS[:6])
+    ended, hour = NAIVE, timedelta(hours=1)
+    scrub = "INSERT INTO base.zpool_scrubs (host_id, pool, ended_at, observed_at) VALUES (?, ?, ?, ?)"
+    for host_id, pool in ((1, "tank"), (1, "rpool"), (2, "tank"), (3, "tank")):
+        connection.execute(scrub, [host_id, pool, ended, ended])
+    event = (
+        "INSERT INTO base.events (host_id, happened_at, kind, subject, became, started_at) VALUES (?, ?, ?, ?, ?, ?)"
+    )
+    connection.execute(event, [1, ended, "scrub", "tank", "finished", ended - 6 * hour])
+    connection.execute(event, [1, ended, "resilver", "rpool", "finished", ended - hour])
+    connection.execute(event, [2, ended, "scrub", "tank", "finished", None])
+    connection.execute(event, [3, ended + hour, "scrub", "tank", "finished", ended - hour])
+    migrate(connection)
+    rows = connection.execute("SELECT host_id, pool, duration_seconds FROM base.zpool_scrubs ORDER BY ALL").fetchall()
+    assert rows == [(1, "rpool", None), (1, "tank", 21_600.0), (2, "tank", None), (3, "tank", None)]
+
+
 @pytest.mark.parametrize("version", range(1, NEWEST_VERSION))
 def test_a_store_of_an_older_version_is_brought_forward_with_all_it_had(directory: Path, version: int) -> None:
     Store.open(directory).close()

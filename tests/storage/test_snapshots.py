@@ -104,7 +104,7 @@ def test_a_scrub_is_remembered_after_a_resilver_hid_it(store: Store, host: Host)
     ended_at = NOW - 10 * DAY
     store.append([scrubbed(host.id, ended_at)]).result()
     store.append([scrubbed(host.id, None, collected_at=NOW + MINUTE)]).result()
-    assert store.snapshot().hosts[0].last_scrubs == {"rpool": ended_at}
+    assert store.snapshot().hosts[0].find_scrub_end("rpool") == ended_at
 
 
 def test_a_scrub_is_known_from_the_first_sample_that_tells_of_it(store: Store, host: Host) -> None:
@@ -112,8 +112,8 @@ def test_a_scrub_is_known_from_the_first_sample_that_tells_of_it(store: Store, h
     store.append([scrubbed(host.id, ended_at)]).result()
     store.append([scrubbed(host.id, ended_at, collected_at=NOW - HOUR, received_at=NOW)]).result()
     moments = (NOW - 2 * HOUR, NOW - HOUR)
-    known = [store.snapshot(at, as_collected=True).hosts[0].last_scrubs for at in moments]
-    assert known == [{}, {"rpool": ended_at}]
+    known = [store.snapshot(at, as_collected=True).hosts[0].find_scrub_end("rpool") for at in moments]
+    assert known == [None, ended_at]
 
 
 def test_scrubs_are_remembered_over_a_restart(store: Store, host: Host, directory: Path) -> None:
@@ -121,8 +121,27 @@ def test_scrubs_are_remembered_over_a_restart(store: Store, host: Host, director
     store.close()
     again = Store.open(directory)
     again.append([scrubbed(host.id, NOW - DAY, collected_at=NOW + MINUTE)]).result()
-    assert again.snapshot().hosts[0].last_scrubs == {"rpool": NOW - DAY}
+    assert again.snapshot().hosts[0].find_scrub_end("rpool") == NOW - DAY
     again.close()
+
+
+def test_a_past_moment_knows_the_scrubs_that_were_known_then(store: Store, host: Host) -> None:
+    ends = [NOW + month * 30 * DAY for month in range(8)]
+    for month, ended_at in enumerate(ends):
+        store.append([scrubbed(host.id, ended_at, 5 + month, collected_at=ended_at + HOUR)]).result()
+    now, then = (store.snapshot(at).hosts[0].scrubs["rpool"] for at in (None, ends[2] + DAY))
+    assert [(one.ended_at, one.duration_seconds) for one in then] == [
+        (ends[month], (5 + month) * 3600) for month in (2, 1, 0)
+    ]
+    assert [one.ended_at for one in now] == ends[:1:-1]
+
+
+def test_how_long_a_scrub_took_may_be_told_later_and_is_not_known_before(store: Store, host: Host) -> None:
+    for minute, hours in enumerate((None, 5, 5, None)):
+        sample = scrubbed(host.id, NOW - DAY, hours, collected_at=NOW + minute * MINUTE)
+        store.append([sample]).result()
+    lasted = [store.snapshot(NOW + minute * MINUTE).hosts[0].scrubs["rpool"] for minute in range(4)]
+    assert [[one.duration_seconds for one in known] for known in lasted] == [[None], [18_000], [18_000], [18_000]]
 
 
 def test_a_payload_that_cannot_be_read_any_more_does_not_hide_the_other_hosts(store: Store, host: Host) -> None:
@@ -132,9 +151,11 @@ def test_a_payload_that_cannot_be_read_any_more_does_not_hide_the_other_hosts(st
     assert (len(first.samples), len(second.samples)) == (0, 1)
 
 
-def scrubbed(host_id: int, ended_at: datetime | None, **changes: datetime) -> Sample:
+def scrubbed(host_id: int, ended_at: datetime | None, hours: float | None = None, **changes: datetime) -> Sample:
     """Return a sample that tells of a pool's last scrub, or of something else that scanned it."""
-    pool = a_pool(last_scrub_end=ended_at and iso(ended_at), scan=None)
+    lasted = None if hours is None else hours * 3600
+    scan = {"function": "scrub", "state": "finished", "duration_seconds": lasted} if ended_at else None
+    pool = a_pool(last_scrub_end=ended_at and iso(ended_at), scan=scan)
     return a_sample(host_id, payload=a_fast_payload(zfs_pools={"pools": [pool]}), **changes)
 
 
@@ -147,18 +168,27 @@ class Told:
     minute: int
     late_minutes: int
     scrub_day: int | None
+    scrub_hours: int | None
 
     def sample(self, host_id: int) -> Sample:
         at = NOW + self.minute * MINUTE
         if self.tier is not Tier.FAST:
             return a_sample(host_id, tier=self.tier, collected_at=at, received_at=at + self.late_minutes * MINUTE)
         scrubbed_at = None if self.scrub_day is None else NOW - self.scrub_day * DAY
-        return scrubbed(host_id, scrubbed_at, collected_at=at, received_at=at + self.late_minutes * MINUTE)
+        return scrubbed(
+            host_id, scrubbed_at, self.scrub_hours, collected_at=at, received_at=at + self.late_minutes * MINUTE
+        )
 
 
 minutes = st.one_of(st.integers(0, 12), st.integers(0, 20_000))
 told = st.builds(
-    Told, st.integers(0, 2), st.sampled_from(Tier), minutes, st.integers(0, 300), st.none() | st.integers(1, 4)
+    Told,
+    st.integers(0, 2),
+    st.sampled_from(Tier),
+    minutes,
+    st.integers(0, 300),
+    st.none() | st.integers(1, 9),
+    st.none() | st.integers(1, 3),
 )
 
 
