@@ -15,6 +15,7 @@ from proxmon.alerts.records import AlertRecord
 from proxmon.alerts.silences import Silence, read_text, read_until
 from proxmon.bus import Changes
 from proxmon.errors import ConflictError, NotFoundError, ProxmonError
+from proxmon.rules.words import listed
 from proxmon.status import RULE_NAMES
 
 OWNER = "the owner"
@@ -31,6 +32,7 @@ class AlertsPage(Page):
         self._shown = Rows()
         self._past: list[AlertRecord] | None = None
         self._silences = Rows()
+        self._note = ""
 
     @property
     def title(self) -> str:
@@ -43,8 +45,10 @@ class AlertsPage(Page):
         self._shown = Rows(rows)
         silences = self._silence_rows()
         self._silences = Rows(silences)
+        self._note = self._paused_words()
         state = {
             "rows": rows,
+            "note": self._note,
             "silences": silences,
             "rules": {name: rule_label(name) for name in RULE_NAMES},
             "loading": self.at is not None,
@@ -60,8 +64,10 @@ class AlertsPage(Page):
             return
         message = self._shown.replace(self._rows())
         silences = self._silences.replace(self._silence_rows())
-        if message or silences or changes is None:
-            yield {"to": "alerts", **message, **({"silences": silences} if silences else {})}
+        known, self._note = self._note, self._paused_words()
+        more = ({"silences": silences} if silences else {}) | ({} if known == self._note else {"note": self._note})
+        if message or more or changes is None:
+            yield {"to": "alerts", **message, **more}
 
     async def receive(self, message: Message) -> None:
         """Do what a dialog asks, and answer with what was done or why not."""
@@ -88,6 +94,12 @@ class AlertsPage(Page):
             await self.monitor.silences.end(_id(message))
             return "The silence has ended."
         raise NotFoundError("The server does not know this action; reload the page.")
+
+    def _paused_words(self) -> str:
+        """Say which channels are paused, for who looks here and waits for a message."""
+        channels = [] if self.at is not None else self.monitor.channels.list_channels()
+        paused = [one.name for one in channels if one.paused_at is not None]
+        return f"Paused, so that messages wait: {listed(paused)}." if paused else ""
 
     def _silence_rows(self) -> list[Message]:
         book = self.monitor.silences

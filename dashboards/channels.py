@@ -69,8 +69,10 @@ class ChannelsPage(Page):
             channel = await self.monitor.channels.add(message)
             return f"{channel.name} was added. Test it: it then says whether {channel.service} takes messages."
         if action == "change":
-            await self.monitor.channels.change(name, message)
+            await self.monitor.dispatcher.change(name, message)
             return f"{name} was changed."
+        if action in ("pause", "resume"):
+            return await self._pause(name, is_paused=action == "pause")
         if action == "test":
             await self.monitor.dispatcher.test(name)
             return f"{name} accepted a test message."
@@ -79,6 +81,12 @@ class ChannelsPage(Page):
             return f"{name} was deleted with its address."
         return "The server does not know this action; reload the page."
 
+    async def _pause(self, name: str, *, is_paused: bool) -> str:
+        await self.monitor.dispatcher.change(name, {"paused": is_paused})
+        if is_paused:
+            return f"{name} is paused. What it is to tell waits, also over a restart, until you resume it."
+        return f"{name} was resumed; what has waited is told within seconds."
+
     def _rows(self) -> list[Message]:
         answers = (self.monitor.dispatcher.answer(one) for one in self.monitor.channels.list_channels())
         return [channel_row(answer) for answer in answers]
@@ -86,7 +94,6 @@ class ChannelsPage(Page):
 
 def channel_row(answer: Message) -> Message:
     """Return a channel as a row of the page."""
-    sent_at = answer["last_sent_at"]
     return {
         "key": answer["name"],
         "service": answer["service"],
@@ -96,5 +103,10 @@ def channel_row(answer: Message) -> Message:
         "tells_ends": answer["tells_ends"],
         "waiting": answer["waiting"],
         "error": answer["error"],
-        "sent": unix(datetime.fromisoformat(sent_at)) if sent_at else None,
+        "sent": _unix(answer["last_sent_at"]),
+        "paused": _unix(answer["paused_at"]),
     }
+
+
+def _unix(moment: str | None) -> float | None:
+    return unix(datetime.fromisoformat(moment)) if moment else None

@@ -66,10 +66,12 @@ class FleetCollector(Collector):
             "proxmon_channel_waiting", "Alerts that it is still to be told.", labels=["channel"]
         )
         failures = GaugeMetricFamily("proxmon_channel_failures", "Failed attempts in a row.", labels=["channel"])
+        paused = GaugeMetricFamily("proxmon_channel_paused", "Whether it is paused (1) or not.", labels=["channel"])
         for channel in self._channels:
+            paused.add_metric([channel["name"]], float(channel["paused_at"] is not None))
             waiting.add_metric([channel["name"]], channel["waiting"])
             failures.add_metric([channel["name"]], channel["failures"])
-        yield from (waiting, failures)
+        yield from (waiting, failures, paused)
 
     def _ingest_metrics(self) -> Iterator[Metric]:
         stored = CounterMetricFamily("proxmon_samples", "Samples received since the start.", labels=["outcome"])

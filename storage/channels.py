@@ -15,7 +15,7 @@ from proxmon.alerts.tellings import Owed, Telling
 from proxmon.errors import ConflictError
 from storage.credentials import CredentialFile
 
-_COLUMNS = "name, url, service, created_at, severity, hosts, quiet_hours, tells_ends"
+_COLUMNS = "name, url, service, created_at, severity, hosts, quiet_hours, tells_ends, paused_at"
 _PUT = """
 INSERT OR REPLACE INTO tellings
 SELECT ?, ?, ?, ?, ?, ? WHERE EXISTS (SELECT 1 FROM channels WHERE channel_id = ?)
@@ -30,7 +30,7 @@ class ChannelTable:
 
     def add_channel(self, channel: Channel) -> Channel:
         """Store a channel and return it with its id, which none ever had. Raises ConflictError on a taken name."""
-        insert = f"INSERT INTO channels ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - our own columns
+        insert = f"INSERT INTO channels ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - our own columns
         try:
             with self._credentials.transaction() as connection:
                 channel_id = connection.execute(insert, _row(channel)).lastrowid
@@ -40,7 +40,7 @@ class ChannelTable:
 
     def change_channel(self, channel: Channel) -> None:
         """Store a channel anew."""
-        update = f"UPDATE channels SET ({_COLUMNS}) = (?, ?, ?, ?, ?, ?, ?, ?) WHERE channel_id = ?"  # noqa: S608
+        update = f"UPDATE channels SET ({_COLUMNS}) = (?, ?, ?, ?, ?, ?, ?, ?, ?) WHERE channel_id = ?"  # noqa: S608
         with self._credentials.transaction() as connection:
             connection.execute(update, [*_row(channel), channel.id])
 
@@ -103,11 +103,12 @@ def _row(channel: Channel) -> list[Any]:
         ",".join(channel.hosts),
         hours_text(channel.quiet_hours),
         channel.tells_ends,
+        channel.paused_at.isoformat() if channel.paused_at else "",
     ]
 
 
 def _channel(row: Sequence[Any]) -> Channel:
-    channel_id, name, url, service, created_at, severity, hosts, quiet_hours, tells_ends = row
+    channel_id, name, url, service, created_at, severity, hosts, quiet_hours, tells_ends, paused_at = row
     return Channel(
         channel_id,
         name,
@@ -118,6 +119,7 @@ def _channel(row: Sequence[Any]) -> Channel:
         tuple(hosts.split(",")),
         read_hours(quiet_hours),
         bool(tells_ends),
+        datetime.fromisoformat(paused_at) if paused_at else None,
     )
 
 

@@ -33,6 +33,7 @@ CREATE TABLE tellings (
 );
 CREATE TABLE reviewed_alerts (newest_id INTEGER NOT NULL);
 """,
+    "ALTER TABLE channels ADD COLUMN paused_at TEXT NOT NULL DEFAULT '';",
 )
 VERSION = len(_MIGRATIONS)
 

@@ -19,7 +19,7 @@ export function mount(root, state, send) {
 }
 
 class AlertList {
-  constructor(root, { rows, silences, rules, loading, query, state, severity }, send) {
+  constructor(root, { rows, note, silences, rules, loading, query, state, severity }, send) {
     this.send = send;
     this.rows = new Map();
     this.drawn = new Map();
@@ -32,6 +32,7 @@ class AlertList {
     this.build(root);
     this.strip = new AlertStrip(root, (row) => this.reveal(row));
     this.silences = new SilenceList(root, silences, send, () => askSilence({ rules }, send));
+    this.tellPaused(note);
     this.put(rows);
     this.arrange();
   }
@@ -50,7 +51,8 @@ class AlertList {
     this.more.addEventListener("click", () => this.showMore());
     this.empty = el("div", { class: "empty" });
     this.outcome = el("p", { class: "notice", role: "status", hidden: true });
-    root.append(head, this.outcome, el("div", { class: "alert-filters" }, states, severities), this.list, this.empty, this.more);
+    this.paused = el("p", { class: "notice", "data-kind": "warning", "data-role": "paused-channels" });
+    root.append(head, this.paused, this.outcome, el("div", { class: "alert-filters" }, states, severities), this.list, this.empty, this.more);
   }
 
   chip(label, act, severity) {
@@ -87,9 +89,10 @@ class AlertList {
     this.arrange();
   }
 
-  receive({ put = [], remove = [], silences, answer }) {
+  receive({ put = [], remove = [], silences, note, answer }) {
     if (answer) return this.tell(answer);
     if (silences) this.silences.receive(silences);
+    if (note !== undefined) this.tellPaused(note);
     this.isLoading = false;
     for (const key of remove) {
       this.rows.delete(key);
@@ -98,6 +101,11 @@ class AlertList {
     }
     this.put(put);
     this.arrange();
+  }
+
+  tellPaused(note) {
+    setText(this.paused, note);
+    this.paused.hidden = !note;
   }
 
   tell({ done, error }) {

@@ -60,7 +60,7 @@ class Channels {
 
   show() {
     const rows = [...this.rows.values()].sort((one, other) => (one.key < other.key ? -1 : 1));
-    setText(this.sub, rows.length ? `Alerts are told through ${count(rows.length, "channel")}.` : "Alerts are shown here and told nowhere.");
+    setText(this.sub, summary(rows));
     this.empty.hidden = rows.length > 0;
     this.list.hidden = rows.length === 0;
     const focused = document.activeElement?.dataset.focus;
@@ -69,18 +69,20 @@ class Channels {
   }
 
   draw(row) {
+    const turn = row.paused ? "resume" : "pause";
     const buttons = [
       this.button("test", this.busy === row.key ? "Testing…" : "Test", row, () => this.test(row)),
+      this.button(turn, row.paused ? "Resume" : "Pause", row, () => this.send({ action: turn, name: row.key })),
       this.button("change", "Change…", row, () => this.askChange(row)),
       this.button("delete", "Delete…", row, () => this.askDelete(row)),
     ];
     buttons[0].disabled = this.busy === row.key;
     return el(
       "li",
-      { "data-role": "channel", "data-name": row.key },
-      el("div", { class: "channel-what" }, el("b", { text: row.key }), el("span", { class: "tag", text: row.service })),
+      { "data-role": "channel", "data-name": row.key, ...(row.paused ? { "data-paused": "" } : {}) },
+      el("div", { class: "channel-what" }, el("b", { text: row.key }), ...tags(row)),
       el("p", { class: "channel-tells", text: tells(row) }),
-      el("p", { class: "channel-state" }, shape(row.error ? "critical" : row.sent ? "ok" : "unknown"), el("span", { text: state(row) })),
+      el("p", { class: "channel-state" }, shape(mark(row)), el("span", { text: state(row) })),
       el("div", { class: "channel-actions" }, ...buttons),
     );
   }
@@ -138,6 +140,19 @@ function choices({ severity, hosts, quiet_hours: quiet, tells_ends: tellsEnds })
   ];
 }
 
+function summary(rows) {
+  const paused = rows.filter((row) => row.paused).length;
+  if (!rows.length) return "Alerts are shown here and told nowhere.";
+  if (paused === rows.length) return "Every channel is paused: nobody is told of alerts now.";
+  return `Alerts are told through ${count(rows.length - paused, "channel")}${paused ? `; ${paused} more ${paused === 1 ? "is" : "are"} paused` : ""}.`;
+}
+
+const tags = (row) => [el("span", { class: "tag", text: row.service }), ...(row.paused ? [el("span", { class: "tag paused", text: "Paused" })] : [])];
+
+const mark = (row) => (row.paused ? "warning" : row.error ? "critical" : row.sent ? "ok" : "unknown");
+
+const minute = (at) => `${iso(at).slice(0, 16).replace("T", " ")} UTC`;
+
 const wishes = (form) => ({ severity: form.severity.value, hosts: form.hosts.value, quiet_hours: form.quiet.value, tells_ends: form.ends.checked });
 
 function tells(row) {
@@ -148,6 +163,7 @@ function tells(row) {
 
 function state(row) {
   const waits = row.waiting ? `${count(row.waiting, "alert")} waiting to be told` : "";
-  const sent = row.sent ? `last message ${iso(row.sent).slice(0, 16).replace("T", " ")} UTC` : "nothing sent since the server started";
-  return [row.error && `Fails: ${row.error}`, waits, row.error ? "" : sent].filter(Boolean).join(" · ");
+  const sent = row.sent ? `last message ${minute(row.sent)}` : "nothing sent since the server started";
+  const paused = row.paused && `Paused since ${minute(row.paused)}`;
+  return [paused, row.error && `Fails: ${row.error}`, waits, row.error ? "" : sent].filter(Boolean).join(" · ");
 }

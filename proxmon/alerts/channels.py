@@ -23,8 +23,8 @@ class Channel:
     """Where alerts are told.
 
     ``url`` is Apprise's address with all its secrets. ``severity`` is the least that is told, ``hosts`` are patterns
-    (``*``, ``?``, ``[…]``), and within ``quiet_hours`` messages wait. Alerts about the server itself are told
-    everywhere.
+    (``*``, ``?``, ``[…]``). Messages wait within ``quiet_hours``, and from ``paused_at`` until somebody resumes it.
+    Alerts about the server itself are told everywhere.
     """
 
     id: int
@@ -36,6 +36,7 @@ class Channel:
     hosts: tuple[str, ...] = ("*",)
     quiet_hours: Hours | None = None
     tells_ends: bool = True
+    paused_at: datetime | None = None
 
     def wants(self, severity: Severity, host: str) -> bool:
         """Tell whether an alert of that severity on that host is told here; an alert about the server has no host."""
@@ -44,7 +45,7 @@ class Channel:
 
     def is_quiet(self, now: datetime) -> bool:
         """Tell whether messages wait now."""
-        return self.quiet_hours is not None and self.quiet_hours.covers(now)
+        return self.paused_at is not None or (self.quiet_hours is not None and self.quiet_hours.covers(now))
 
 
 class ChannelStore(Protocol):
@@ -96,14 +97,15 @@ class ChannelBook:
         if name in self._channels:
             raise ConflictError(f"Choose another name: there is a channel {name} already.")
         url, service = await self._read_address(wish)
-        fresh = read_choices(Channel(0, name, url, service, self._clock()), wish)
+        now = self._clock()
+        fresh = read_choices(Channel(0, name, url, service, now), wish, now)
         channel = await asyncio.to_thread(self._store.add_channel, fresh)
         self._put(channel)
         return channel
 
     async def change(self, name: str, wish: Mapping[str, Any]) -> Channel:
         """Change what a channel is told, and its address when one is given. Raises NotFoundError, SampleError."""
-        channel = read_choices(self.get(name), wish)
+        channel = read_choices(self.get(name), wish, self._clock())
         if wish.get("url"):
             url, service = await self._read_address(wish)
             channel = replace(channel, url=url, service=service)
@@ -133,7 +135,7 @@ class ChannelBook:
         return url.strip(), service
 
 
-def read_choices(channel: Channel, wish: Mapping[str, Any]) -> Channel:
+def read_choices(channel: Channel, wish: Mapping[str, Any], now: datetime) -> Channel:
     """Return the channel with what a form or a program chose; what it does not name stays. Raises SampleError."""
     if "severity" in wish:
         if wish["severity"] not in tuple(Severity):
@@ -144,10 +146,16 @@ def read_choices(channel: Channel, wish: Mapping[str, Any]) -> Channel:
     if "quiet_hours" in wish:
         channel = replace(channel, quiet_hours=read_hours(read_text(wish, "quiet_hours")))
     if "tells_ends" in wish:
-        if not isinstance(wish["tells_ends"], bool):
-            raise SampleError("Send tells_ends as true or false.")
-        channel = replace(channel, tells_ends=wish["tells_ends"])
+        channel = replace(channel, tells_ends=_read_flag(wish, "tells_ends"))
+    if "paused" in wish:
+        channel = replace(channel, paused_at=(channel.paused_at or now) if _read_flag(wish, "paused") else None)
     return channel
+
+
+def _read_flag(wish: Mapping[str, Any], key: str) -> bool:
+    if not isinstance(wish[key], bool):
+        raise SampleError(f"Send {key} as true or false.")
+    return wish[key]
 
 
 def _read_hosts(wish: Mapping[str, Any]) -> tuple[str, ...]:
@@ -164,4 +172,5 @@ def channel_answer(channel: Channel) -> dict[str, Any]:
         "hosts": ", ".join(channel.hosts),
         "quiet_hours": hours_text(channel.quiet_hours),
         "tells_ends": channel.tells_ends,
+        "paused_at": channel.paused_at and channel.paused_at.isoformat().replace("+00:00", "Z"),
     }

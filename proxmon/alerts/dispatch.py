@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -89,6 +89,18 @@ class Dispatcher:
         """Send a test message. Raises NotFoundError, or DeliveryError with the reason."""
         channel = self._book.get(name)
         await self._send(channel, trial_message(channel.name, self._composer.public_url))
+
+    async def change(self, name: str, wish: Mapping[str, Any]) -> Channel:
+        """Change a channel. One that is paused or resumed starts afresh: how deliveries went before is forgotten.
+
+        Raises NotFoundError, SampleError.
+        """
+        before = self._book.get(name)
+        channel = await self._book.change(name, wish)
+        if channel.paused_at != before.paused_at:
+            self._posts.setdefault(channel.id, Post()).forget_failures()
+            self._desk.settle(CAUSE, name, "The channel was paused." if channel.paused_at else "It was resumed.")
+        return channel
 
     async def delete(self, name: str) -> None:
         """Delete a channel, what it was owed, and the alert that it fails. Raises NotFoundError."""

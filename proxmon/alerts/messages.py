@@ -11,11 +11,13 @@ from urllib.parse import quote
 from proxmon.alerts.model import SERVER_ID, Severity
 from proxmon.alerts.records import AlertRecord
 from proxmon.alerts.tellings import Owed
-from proxmon.rules.words import quantity, span
+from proxmon.rules.words import quantity, shortened, span
 
 SERVER = "proxmon"
-MOST_TOLD = 10  # more alerts in one message are counted: most services take 2,000 characters
-MOST_WHOLE = 3  # and so many in full stay below that
+# Most services take 2,000 characters: three alerts in full stay below that, and ten with since when and a link. More
+# than that become two or three messages there; what would be more still is counted.
+MOST_WHOLE, MOST_DATED, MOST_CHARACTERS = 3, 10, 5_000
+MOST_WORDS = 200  # of one alert among many
 MOST_NAMED = 5
 REPETITION = "This may be a repetition: it is not known whether an earlier attempt arrived."
 _SPAN = re.compile(r" (?:for )?\d[\d.,]* \w+(?: ago)?$")
@@ -105,21 +107,35 @@ class Composer:
         yield from self._links(item)
 
     def _digest(self, items: Sequence[Item], now: datetime) -> Iterator[str]:
-        for item in items[:MOST_TOLD]:
-            yield f"[{item.word}] {item.place}: {item.what}"
-            yield f"  {_since(item.record, now)}"
-        if len(items) > MOST_TOLD:
-            yield f"… and {len(items) - MOST_TOLD} more."
+        room = MOST_CHARACTERS
+        for number, item in enumerate(items):
+            lines = list(self._line(item, now, is_dated=number < MOST_DATED))
+            room -= sum(map(len, lines))
+            if room < 0:
+                yield f"… and {len(items) - number} more."
+                break
+            yield from lines
         if self.public_url:
             yield f"All alerts: {self.public_url}/alerts"
+
+    def _line(self, item: Item, now: datetime, *, is_dated: bool) -> Iterator[str]:
+        yield f"[{item.word}] {item.place}: {shortened(item.what, MOST_WORDS)}"
+        if is_dated:
+            yield f"  {_since(item.record, now)}"
+        if self.public_url:
+            yield f"  {self._page(item) or f'{self.public_url}/alerts'}"
+
+    def _page(self, item: Item) -> str:
+        """Return the address of the host's page at the moment of the alert; empty where there is no host."""
+        # The moment's second is over by then, so that the page knows of what happened in it.
+        at = item.record.newest.happened_at + timedelta(seconds=1)
+        return f"{self.public_url}/hosts/{quote(item.host)}?at={at:%Y-%m-%dT%H:%M:%SZ}" if item.host else ""
 
     def _links(self, item: Item) -> Iterator[str]:
         if not self.public_url:
             return
         if item.host:
-            # The moment's second is over by then, so that the page knows of what happened in it.
-            at = item.record.newest.happened_at + timedelta(seconds=1)
-            yield f"The host at that moment: {self.public_url}/hosts/{quote(item.host)}?at={at:%Y-%m-%dT%H:%M:%SZ}"
+            yield f"The host at that moment: {self._page(item)}"
         if item.owed is not Owed.END:
             yield f"Acknowledge: {self.public_url}/acknowledge/{self.sign(item.record.id)}"
 

@@ -45,8 +45,12 @@ class Post:
 
     def succeed(self, now: datetime) -> None:
         """Note that a message was accepted."""
-        self.failures, self.error, self.not_before = 0, "", None
+        self.forget_failures()
         self.sent.append(now)
+
+    def forget_failures(self) -> None:
+        """Let the next attempt be the first one again."""
+        self.failures, self.error, self.not_before = 0, "", None
 
     def fail(self, error: str, now: datetime, jitter: Callable[[], float]) -> None:
         """Note that one was not, and wait twice as long as before the last attempt, by a random part more or less."""

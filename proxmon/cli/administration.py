@@ -78,6 +78,10 @@ class Administration(Protocol):
         """Add a channel; returns what may be told of it."""
         ...
 
+    def change_channel(self, name: str, wish: Row) -> Row:
+        """Change what the wish names of a channel; returns what may be told of it."""
+        ...
+
     def test_channel(self, name: str) -> None:
         """Send a test message. Raises DeliveryError."""
 
@@ -162,6 +166,10 @@ class ServerAdministration:
         """Add a channel; returns what may be told of it."""
         return self._ask("POST", "/api/channels", wish)
 
+    def change_channel(self, name: str, wish: Row) -> Row:
+        """Change what the wish names of a channel; returns what may be told of it."""
+        return self._ask("PATCH", f"/api/channels/{quote(name, safe='')}", wish)
+
     def test_channel(self, name: str) -> None:
         """Send a test message. Raises DeliveryError."""
         self._ask("POST", f"/api/channels/{quote(name, safe='')}/test", seconds=SEND_PATIENCE_SECONDS)
@@ -179,7 +187,7 @@ class ServerAdministration:
         request = urllib.request.Request(  # noqa: S310 - as above
             self._server.url + path,
             method=method,
-            data=json.dumps(body or {}).encode() if method == "POST" else None,
+            data=json.dumps(body or {}).encode() if method in ("POST", "PATCH") else None,
             headers={"Authorization": f"Bearer {self._server.token}", "Content-Type": "application/json"},
         )
         try:
@@ -253,6 +261,11 @@ class StoreAdministration:
         """Add a channel; returns what may be told of it."""
         with self._open() as monitor:
             return monitor.dispatcher.answer(asyncio.run(monitor.channels.add(wish)))
+
+    def change_channel(self, name: str, wish: Row) -> Row:
+        """Change what the wish names of a channel; returns what may be told of it."""
+        with self._open() as monitor:
+            return monitor.dispatcher.answer(asyncio.run(monitor.dispatcher.change(name, wish)))
 
     def test_channel(self, name: str) -> None:
         """Send a test message. Raises DeliveryError."""

@@ -25,6 +25,8 @@ def add_commands(commands: Commands) -> None:
     add.add_argument("--quiet-hours", metavar="HOURS", help="when messages wait: 'daily 22:00-07:00 Europe/Berlin'")
     add.add_argument("--no-ends", action="store_true", help="do not tell that an alert has ended")
     _add(actions, "test", test_channel, "send a test message").add_argument("name", metavar="NAME")
+    _add(actions, "pause", pause_channel, "let messages wait until it is resumed").add_argument("name", metavar="NAME")
+    _add(actions, "resume", resume_channel, "tell what has waited, and go on").add_argument("name", metavar="NAME")
     _add(actions, "delete", delete_channel, "delete a channel with its address").add_argument("name", metavar="NAME")
 
 
@@ -49,7 +51,11 @@ def list_channels(options: argparse.Namespace) -> None:
 
 def _row(row: Row) -> tuple[str, ...]:
     tells = row["severity"] + (" and worse" if row["severity"] == "warning" else "")
-    return (row["name"], row["service"], tells, row["hosts"], row["quiet_hours"] or "-", row["error"] or "ok")
+    return (row["name"], row["service"], tells, row["hosts"], row["quiet_hours"] or "-", _state(row))
+
+
+def _state(row: Row) -> str:
+    return f"paused since {row['paused_at'][:16].replace('T', ' ')} UTC" if row["paused_at"] else row["error"] or "ok"
 
 
 def add_channel(options: argparse.Namespace) -> None:
@@ -79,6 +85,24 @@ def test_channel(options: argparse.Namespace) -> None:
         print_json({"name": options.name, "accepted": True})
     else:
         print(f"{options.name} accepted the message.")
+
+
+def pause_channel(options: argparse.Namespace) -> None:
+    """Pause a channel."""
+    _change(options, {"paused": True}, f"{options.name} is paused; what it is to tell waits.")
+
+
+def resume_channel(options: argparse.Namespace) -> None:
+    """Resume a channel."""
+    _change(options, {"paused": False}, f"{options.name} was resumed; what has waited is told while a server runs.")
+
+
+def _change(options: argparse.Namespace, wish: Row, words: str) -> None:
+    row = open_administration(settings_of(options)).change_channel(options.name, wish)
+    if options.json:
+        print_json(row)
+    else:
+        print(words)
 
 
 def delete_channel(options: argparse.Namespace) -> None:

@@ -34,7 +34,7 @@ class ChannelHandler(ChannelHandlerBase):
 
     async def patch(self, name: str) -> None:
         """Change what the body names."""
-        channel = await self.monitor.channels.change(name, read_object(self.request.body))
+        channel = await self.monitor.dispatcher.change(name, read_object(self.request.body))
         self.answer(self.monitor.dispatcher.answer(channel))
 
     async def delete(self, name: str) -> None:

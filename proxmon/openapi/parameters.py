@@ -59,5 +59,6 @@ CHANNEL: dict[str, Schema] = {
     "hosts": TEXT,
     "quiet_hours": TEXT,
     "tells_ends": BOOLEAN,
+    "paused": BOOLEAN,
 }
 NEW_CHANNEL: Schema = options(name=NAME, **CHANNEL) | {"required": ["name", "url"]}

@@ -242,6 +242,7 @@ def _alert_answers() -> dict[str, Schema]:
             hosts=STRING,
             quiet_hours=STRING,
             tells_ends=BOOLEAN,
+            paused_at=null_or(MOMENT),
             waiting=INTEGER,
             failures=INTEGER,
             error=null_or(STRING),

@@ -58,6 +58,10 @@ def test_channels_are_added_listed_tested_and_deleted_and_their_address_is_never
     tested = proxmon("channels", "test", name, data=data)
     assert tested.returncode == 1
     assert "127.0.0.1" in tested.stderr
+    assert "waits" in proxmon("channels", "pause", name, data=data).stdout
+    assert "paused since" in proxmon("channels", "list", data=data).stdout
+    resumed = proxmon("channels", "resume", name, "--json", data=data)
+    assert json.loads(resumed.stdout)["paused_at"] is None
     assert proxmon("channels", "delete", name, data=data).returncode == 0
     assert name not in proxmon("channels", "list", data=data).stdout
     for ended in (added, listed, tested):
@@ -71,6 +75,7 @@ def test_what_cannot_be_done_is_said_in_one_sentence(data: Path) -> None:
         (("hosts", "delete", "nobody"), "nobody"),
         (("tokens", "revoke", "nobody"), "nobody"),
         (("channels", "delete", "nobody"), "channels list"),
+        (("channels", "pause", "nobody"), "channels list"),
     ):
         ended = proxmon(*arguments, data=data)
         assert ended.returncode == 1

@@ -107,6 +107,7 @@ def a_monitor(*hosts: HostSnapshot, now: datetime = NOW) -> Any:
         alerts=desk,
         rules=RuleDesk(RulesFile(Settings(data="/nowhere")), board, desk, cast("HistoryStore", None)),
         silences=SilenceBook(SilenceMemory(), bus, lambda: now),
+        channels=SimpleNamespace(list_channels=lambda: []),
         board=board,
         bus=bus,
         clock=lambda: now,

@@ -13,6 +13,7 @@ from dashboards.alert_rows import alert_counts, alert_row, measured
 from dashboards.alerts import AlertsPage
 from dashboards.live import BEAT_SECONDS
 from dashboards.overview import OverviewPage
+from proxmon.alerts.channels import Channel
 from proxmon.alerts.model import AlertEvent, EventKind, Severity
 from proxmon.alerts.records import follow
 from proxmon.bus import Changes
@@ -53,6 +54,19 @@ def test_a_row_tells_what_where_since_when_value_and_threshold() -> None:
     assert (row["threshold"], row["clears_when"], row["state"]) == ("warning from 80 %", "Delete `data`.", "open")
     assert row["began"] < row["opened"]
     assert [event["title"] for event in row["events"]] == ["Opened"]
+
+
+def test_the_page_says_which_channels_are_paused_and_no_longer_when_they_are_resumed(monitor: Any) -> None:
+    channel = Channel(1, "phone", "test://x", "Test", NOW)
+    channels = [replace(channel, paused_at=NOW), replace(channel, name="mail")]
+    monitor.channels.list_channels = lambda: channels
+    page = AlertsPage(monitor=monitor)
+    part: Any = page.context()["alerts"]
+    assert part.state["note"] == "Paused, so that messages wait: phone."
+    channels[0] = channel
+    (message,) = page.refresh(None)
+    assert message["note"] == ""
+    assert all("note" not in message for message in page.refresh(None))
 
 
 def test_a_deleted_host_s_alert_leads_nowhere() -> None:

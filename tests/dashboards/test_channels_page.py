@@ -48,6 +48,19 @@ def test_a_channel_is_added_changed_tested_and_deleted_and_its_address_is_never_
     assert next(iter(visit.page.refresh(None)))["remove"] == ["mail"]
 
 
+def test_a_channel_is_paused_and_resumed_and_the_page_says_so() -> None:
+    visit = Visit()
+    visit.ask(**WISH)
+    list(visit.page.refresh(None))
+    assert "mail is paused" in visit.ask(action="pause", name="mail")["done"]
+    (message,) = visit.page.refresh(None)
+    assert message["put"] == [{"key": "mail", "paused": visit.world.now.timestamp()}]
+    assert "waited" in visit.ask(action="resume", name="mail")["done"]
+    (message,) = visit.page.refresh(None)
+    assert message["put"] == [{"key": "mail", "paused": None}]
+    assert "error" in visit.ask(action="pause", name="none")
+
+
 def test_without_a_public_address_the_page_says_what_is_missing() -> None:
     part: Any = Visit().page.context()["channels"]
     assert part.state["note"] == NO_LINKS

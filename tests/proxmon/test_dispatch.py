@@ -243,6 +243,60 @@ async def test_in_quiet_hours_messages_wait_and_become_one() -> None:
 
 
 @story
+async def test_a_paused_channel_loses_nothing_and_tells_all_in_one_when_it_is_resumed() -> None:
+    world = Desk("pve-01", "pve-02", "pve-03")
+    await world.add()
+    await world.add("second")
+    await world.dispatcher.change("mail", {"paused": True})
+    await world.hear_all({1: BROKEN, 2: FULL, 3: BROKEN}, times=10)
+    assert len(world.titles("second")) >= 1
+    # One is over before the channel is resumed, and somebody knows of another.
+    (known,) = [one for one in world.desk.list_open() if one.host_id == 3]
+    world.desk.acknowledge(known.id, "alice")
+    await world.hear_all({1: BROKEN, 2: None, 3: BROKEN}, times=40)
+    assert world.titles() == []
+    assert world.dispatcher.answer(world.book.get("mail"))["waiting"] == 2
+    await world.dispatcher.change("mail", {"paused": False})
+    await world.hear_all({1: BROKEN, 2: None, 3: BROKEN}, times=2)
+    assert world.titles() == ["2 alerts: 1 critical, 1 ended"]
+
+
+@story
+async def test_a_pause_outlives_a_restart_and_is_not_begun_again() -> None:
+    before = Desk()
+    await before.add()
+    first = await before.dispatcher.change("mail", {"paused": True})
+    before.now += STEP
+    again = await before.dispatcher.change("mail", {"paused": True, "hosts": "*"})
+    assert (first.paused_at, again.paused_at) == (NOW, NOW)
+    await before.hear(BROKEN, times=5)
+    after = Desk(kept=before.kept, memory=before.memory, now=before.now)
+    await after.hear(BROKEN, times=5)
+    assert after.titles() == []
+    assert after.dispatcher.answer(after.book.get("mail"))["paused_at"] == "2026-11-22T20:00:00Z"
+    await after.dispatcher.change("mail", {"paused": False})
+    await after.hear(BROKEN, times=2)
+    assert after.titles() == ["[critical] pve-01: rpool is DEGRADED"]
+
+
+@story
+async def test_a_channel_that_fails_and_is_paused_is_no_alert_any_more_and_can_be_tested() -> None:
+    world = Desk()
+    await world.add()
+    world.services.refusing = {"test://mail"}
+    await world.hear(BROKEN, times=20)
+    assert "channel" in [one.newest.rule for one in world.desk.list_open()]
+    await world.dispatcher.change("mail", {"paused": True})
+    await world.hear(BROKEN, times=20)
+    answer = world.dispatcher.answer(world.book.get("mail"))
+    assert [one.newest.rule for one in world.desk.list_open()] == ["zpool_health"]
+    assert (answer["failures"], answer["error"], answer["waiting"]) == (0, "", 1)
+    world.services.refusing = set()
+    await world.dispatcher.test("mail")
+    assert world.titles() == ["[test] proxmon"]
+
+
+@story
 async def test_a_service_that_refuses_is_tried_again_ever_more_rarely_and_the_message_is_marked() -> None:
     world = Desk()
     await world.add()
@@ -416,6 +470,7 @@ async def test_a_test_says_honestly_whether_it_was_accepted() -> None:
         {"url": "test://x", "severity": "bad"},
         {"url": "test://x", "quiet_hours": "always"},
         {"url": "test://x", "tells_ends": "yes"},
+        {"url": "test://x", "paused": "yes"},
         {"url": "test://x", "hosts": 3},
         {"url": "test://x", "name": "a b"},
     ],

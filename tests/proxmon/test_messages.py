@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from proxmon.alerts.messages import MOST_TOLD, NO_LINKS, REPETITION, Composer, Item
+from proxmon.alerts.messages import MOST_CHARACTERS, MOST_DATED, NO_LINKS, REPETITION, Composer, Item
 from proxmon.alerts.model import AlertEvent, EventKind, Severity
 from proxmon.alerts.orders import without_secrets
 from proxmon.alerts.records import fold
@@ -114,13 +114,42 @@ def test_a_message_does_not_say_how_long_ago_something_was_when_it_opened(messag
     assert COMPOSER.compose([item], NOW).title == f"[critical] pve-01: {title}"
 
 
-def test_many_alerts_are_a_digest_with_the_worst_first() -> None:
+def test_many_alerts_are_a_digest_with_the_worst_first_and_a_link_for_each() -> None:
     items = [an_item(f"pve-{number:02}", Owed.WARNING, alert_id=number) for number in range(1, 30)]
     message = COMPOSER.compose([*items, an_item("pve-99", alert_id=30)], NOW)
     assert message.title == "30 alerts: 1 critical, 29 warning"
-    assert message.body.startswith("[critical] pve-99: rpool is DEGRADED")
-    assert f"… and {30 - MOST_TOLD} more." in message.body
-    assert len(message.body) < 2000  # what most services take
+    lines = message.body.splitlines()
+    assert lines[:4] == [
+        "[critical] pve-99: rpool is DEGRADED",
+        "  Since: 2026-11-22 19:58:00 UTC (2 min)",
+        "  https://mon.example/proxmon/hosts/pve-99?at=2026-11-22T20:00:01Z",
+        "[warning] pve-01: rpool is DEGRADED",
+    ]
+    for host in ("pve-99", *(f"pve-{number:02}" for number in range(1, 30))):
+        (place,) = [number for number, line in enumerate(lines) if line.endswith(f" {host}: rpool is DEGRADED")]
+        assert any(f"/hosts/{host}?at=" in line for line in lines[place + 1 : place + 3])
+    assert sum(line.startswith("  Since") for line in lines) == MOST_DATED
+    assert lines[-1] == "All alerts: https://mon.example/proxmon/alerts"
+
+
+def test_ten_alerts_with_their_links_fit_what_most_services_take() -> None:
+    items = [an_item(f"pve-edge-{number:02}", Owed.WARNING, alert_id=number) for number in range(1, 11)]
+    assert len(COMPOSER.compose(items, NOW).body) < 2000
+
+
+def test_what_is_more_than_a_message_holds_is_counted() -> None:
+    items = [an_item(f"pve-{number:04}", Owed.WARNING, alert_id=number, message="x" * 900) for number in range(1, 1001)]
+    body = COMPOSER.compose(items, NOW).body
+    told = body.count("[warning]")
+    assert told > MOST_DATED
+    assert f"… and {1000 - told} more." in body
+    assert len(body) < MOST_CHARACTERS + 200
+
+
+def test_in_a_digest_an_alert_of_the_server_leads_to_the_page_of_alerts() -> None:
+    items = [an_item(f"pve-0{number}", Owed.WARNING, alert_id=number) for number in range(1, 4)]
+    body = COMPOSER.compose([*items, an_item("", rule="channel", message="It fails", alert_id=9, host_id=0)], NOW).body
+    assert body.splitlines()[2] == "  https://mon.example/proxmon/alerts"
 
 
 def test_text_of_others_begins_no_line_and_calls_nobody() -> None:

@@ -17,7 +17,7 @@ from tests.builders import NOW
 
 MAIL = Channel(0, "mail", "json://alice:swordfish@hooks.example/T0KEN", "JSON", NOW)
 NIGHT = replace(MAIL, name="night", severity=Severity.CRITICAL, hosts=("a*", "b"), tells_ends=False)
-NIGHT = replace(NIGHT, quiet_hours=read_hours("mon-fri 22:00-06:00 Europe/Berlin"))
+NIGHT = replace(NIGHT, quiet_hours=read_hours("mon-fri 22:00-06:00 Europe/Berlin"), paused_at=NOW)
 
 
 def test_channels_come_back_as_they_were(store: Store) -> None:
