@@ -11,8 +11,8 @@ from dashboards.wording import finding_words, rule_label
 from proxmon.findings import SEVERITY, Detail, Finding, Verdict
 from proxmon.rules.words import quantity
 
-# A rule may judge hundreds of datasets: what failed is listed first, and the rest is counted.
-MOST_DETAILS = 20
+# A rule may judge hundreds of datasets: what failed is listed, and the rest is counted.
+MOST_DETAILS, MOST_PASSED = 20, 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,7 @@ class FindingRow:
     observed: str | float | None
     details: tuple[Detail, ...]
     details_left: int
+    details_passed: int
 
 
 def finding_rows(newest: Newest) -> list[FindingRow]:
@@ -47,7 +48,7 @@ def _row(newest: Newest, finding: Finding) -> FindingRow:
     words = finding_words(newest.judged, finding)
     before, after = words.parts
     began = newest.judged.find_since(finding)
-    details = sorted(finding.details, key=lambda detail: SEVERITY[detail.verdict])
+    details, passed = _listed_details(finding)
     return FindingRow(
         rule=finding.rule,
         label=rule_label(finding.rule),
@@ -63,9 +64,18 @@ def _row(newest: Newest, finding: Finding) -> FindingRow:
         began_text=clock_text(began) if began else "",
         shown_at=page_moment(began) if began else "",
         observed=newest.moment(finding.observed_at),
-        details=tuple(details[:MOST_DETAILS]) if len(details) > 1 else (),
+        details=tuple(details[:MOST_DETAILS]) if len(finding.details) > 1 else (),
         details_left=max(0, len(details) - MOST_DETAILS),
+        details_passed=passed,
     )
+
+
+def _listed_details(finding: Finding) -> tuple[list[Detail], int]:
+    """Return the details worth listing, the worst first, and how many that pass are only counted."""
+    details = sorted(finding.details, key=lambda detail: SEVERITY[detail.verdict])
+    failed = [detail for detail in details if detail.verdict is not Verdict.OK]
+    passed = len(details) - len(failed)
+    return (failed, passed) if failed and passed > MOST_PASSED else (details, 0)
 
 
 def _kind(verdict: Verdict) -> str:

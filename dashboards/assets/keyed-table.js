@@ -31,11 +31,11 @@ export class KeyedTable {
     this.body = el("tbody");
     this.headers = this.columns.map((column) => this.header(column));
     const head = el("thead", {}, el("tr", {}, ...this.headers));
-    this.table = el("table", { class: "keyed" }, head, this.body);
+    this.frame = el("div", { class: "keyed-frame" }, el("table", { class: "keyed" }, head, this.body));
     this.more = el("button", { class: "button more", type: "button" });
     this.more.addEventListener("click", () => this.showMore());
     if (this.options.filter) root.append(this.filterField());
-    root.append(this.table, this.more);
+    root.append(this.frame, this.more);
     new IntersectionObserver((seen) => seen[0].isIntersecting && this.showMore(), { rootMargin: "400px" }).observe(this.more);
   }
 
@@ -108,7 +108,7 @@ export class KeyedTable {
     this.place(accepted.slice(0, this.limit).map((row) => this.draw(row)));
     this.more.hidden = accepted.length <= this.limit;
     this.more.textContent = `Show more of ${accepted.length}`;
-    this.table.hidden = accepted.length === 0;
+    this.frame.hidden = accepted.length === 0;
     if (this.field) this.field.hidden = this.rows.size < 10;
     this.showOrder();
   }

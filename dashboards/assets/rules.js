@@ -35,7 +35,7 @@ class RulesPage {
   }
 
   draft() {
-    this.editor = el("textarea", { class: "input rules-editor", id: "rules-text", spellcheck: "false", autocapitalize: "none", rows: 14, placeholder: "# every rule as by default", "aria-describedby": "rules-check" });
+    this.editor = el("textarea", { class: "input rules-editor", id: "rules-text", spellcheck: "false", autocapitalize: "none", rows: 14, "aria-labelledby": "h-own", placeholder: "# every rule as by default", "aria-describedby": "rules-check" });
     this.editor.addEventListener("input", () => this.edited());
     this.check = el("div", { class: "rules-check", id: "rules-check", role: "status" });
     this.days = el("select", { class: "input", "aria-label": "How many days to rehearse" }, ...[7, 30].map((days) => el("option", { value: days, text: `last ${days} days` })));

@@ -11,7 +11,7 @@ const GATHER_MS = 60;
 
 export class Sparklines {
   constructor(send) {
-    Object.assign(this, { send, places: new Map(), near: new Map(), waiting: new Set() });
+    Object.assign(this, { send, places: new Map(), near: new Map(), waiting: new Set(), known: new Set() });
     this.seen = new IntersectionObserver((entries) => entries.forEach((entry) => this.see(entry)), { rootMargin: NEAR });
     setInterval(() => document.hidden || this.ask(this.near.values()), AGAIN_MS);
   }
@@ -19,6 +19,7 @@ export class Sparklines {
   watch(id, place) {
     this.places.set(id, place);
     place.dataset.id = id;
+    place.replaceChildren(...drawings([], []));
     this.seen.observe(place);
   }
 
@@ -27,13 +28,14 @@ export class Sparklines {
     if (place) this.seen.unobserve(place);
     this.near.delete(place);
     this.places.delete(id);
+    this.known.delete(id);
   }
 
   see({ target, isIntersecting }) {
     const id = Number(target.dataset.id);
     if (!isIntersecting) return this.near.delete(target);
     this.near.set(target, id);
-    if (target.childElementCount === 0) this.ask([id]);
+    if (!this.known.has(id)) this.ask([id]);
   }
 
   ask(ids) {
@@ -48,12 +50,14 @@ export class Sparklines {
 
   receive(lines) {
     for (const [id, load, memory] of lines) {
-      this.places.get(id)?.replaceChildren(
-        figure("Load", load, Math.max(1, ...load), (value) => value.toFixed(2)),
-        figure("Memory", memory, 100, (value) => `${value} %`),
-      );
+      this.known.add(id);
+      this.places.get(id)?.replaceChildren(...drawings(load, memory));
     }
   }
+}
+
+function drawings(load, memory) {
+  return [figure("Load", load, Math.max(1, ...load), (value) => value.toFixed(2)), figure("Memory", memory, 100, (value) => `${value} %`)];
 }
 
 function figure(label, values, top, words) {

@@ -88,6 +88,18 @@ def test_every_rule_is_listed_the_worst_first() -> None:
     assert len(rows) == 9
 
 
+def test_of_many_pools_those_that_fail_are_listed_and_the_others_counted() -> None:
+    pools = [a_pool(name=f"tank{number}") for number in range(7)]
+    few = with_fast(zfs_pools={"pools": [a_pool(name="bad", health="FAULTED"), *pools[1:]]})
+    assert len(finding_rows(a_newest(few))[0].details) == 7
+    many = a_newest(with_fast(zfs_pools={"pools": [a_pool(name="bad", health="FAULTED"), *pools]}))
+    row = finding_rows(many)[0]
+    assert ([detail.subject for detail in row.details], row.details_passed) == (["bad"], 7)
+    assert "and 7 that pass" in render_section("findings", many)
+    passing = finding_rows(a_newest(with_fast(zfs_pools={"pools": pools})))[0]
+    assert (len(passing.details), passing.details_passed) in ((7, 0), (0, 0))
+
+
 def test_names_from_the_host_are_text() -> None:
     html = render_section("zpools", a_newest(with_fast(zfs_pools={"pools": [a_pool(name="<img src=x>")]})))
     assert "<img" not in html
