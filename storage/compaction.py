@@ -4,7 +4,8 @@ DuckDB's file never shrinks, so its tables are written into a new one that takes
 
 1. The file is brought to rest by a checkpoint; what is written from then on goes to the log. Nothing is rolled up or
    deleted meanwhile, so that the large tables only grow at their end.
-2. Another process copies the large tables (storage/compacting.py). That takes a minute for a gigabyte.
+2. Other processes copy the file, since DuckDB would not open it a second time, and from there the large tables
+   (storage/compacting.py). That takes two minutes for a gigabyte.
 3. What was appended meanwhile, and the small tables as they are, are put into the new file.
 4. As soon as nobody reads, the store is closed, the new file takes the old one's name, and the store is opened again.
 
@@ -25,7 +26,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,8 @@ from duckdb import DuckDBPyConnection
 
 from proxmon.costs import Compaction, FileSize
 from proxmon.errors import ConflictError, StoreUnavailableError
+from storage.compacting import unlogged
+from storage.copying import delete_file
 from storage.database import CONFIG, Database, first_line
 from storage.directory import MIN_FREE_BYTES, STAGING, DataDirectory
 from storage.filler import Filler
@@ -48,6 +51,7 @@ CHECK_SECONDS = 600.0
 MIN_GAIN_BYTES = 64 * 2**20
 # How long it is tried to find a moment in which nobody reads; a query ends after 30 s by default.
 QUIET_SECONDS, PAUSE_SECONDS = 120.0, 0.5
+OPEN_FILES = Path("/proc/self/fd")  # proc(5)
 GROWING = tuple(kept.name for kept in KEPT)
 _TABLES = "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'base' ORDER BY table_name"
 _SEQUENCES = """
@@ -91,7 +95,7 @@ class Compactor:
         except (duckdb.Error, OSError) as error:
             raise StoreUnavailableError(f"The store could not be compacted: {first_line(error)}.") from error
         finally:
-            shutil.rmtree(staging, ignore_errors=True)
+            self._delete(staging)
             self._is_running.release()
         self.last = Compaction(before, self._size().file_bytes, time.monotonic() - began_at)
         log.info("the store was compacted from %d to %d bytes", self.last.before_bytes, self.last.after_bytes)
@@ -129,6 +133,13 @@ class Compactor:
                 f"{free // 2**20} MiB left: make room."
             )
 
+    def _delete(self, staging: Path) -> None:
+        with suppress(OSError):
+            for path in staging.iterdir():
+                if not self._ending.is_set():
+                    delete_file(path)
+        shutil.rmtree(staging, ignore_errors=True)
+
     def _compact(self, staging: Path) -> None:
         new, aside = staging / "fleet.duckdb", staging / "before.duckdb"
         _make_empty(new)
@@ -146,10 +157,13 @@ class Compactor:
                     raise StoreUnavailableError("The store is read all the time: compact it later.")
 
     def _copy_apart(self, copy: Path, new: Path) -> None:
-        script = str(Path(__file__).with_name("compacting.py"))
-        paths = map(str, (self._directory.database_path, copy, new))
+        # Not with -m, which would load the whole server.
+        self._run_apart("copying.py", str(self._directory.database_path), str(copy))
+        self._run_apart("compacting.py", str(copy), str(new), *GROWING)
+
+    def _run_apart(self, script: str, *arguments: str) -> None:
         # Without the script's own folder in the path, whose modules have names that others use too.
-        command = [sys.executable, "-P", script, *paths, *GROWING]
+        command = [sys.executable, "-P", str(Path(__file__).with_name(script)), *arguments]
         self._child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         if self._ending.is_set():
             self._child.kill()
@@ -211,7 +225,7 @@ def _make_empty(path: Path) -> None:
 
 def _bring_up(connection: DuckDBPyConnection, new: Path, marks: Mapping[str, Mark]) -> None:
     """Put into the new file what the old one has beyond the marks, and move them."""
-    with duckdb.connect(str(new), config=CONFIG) as target:
+    with unlogged(new) as target:
         target.execute("BEGIN")
         for table, mark in marks.items():
             _append_rest(connection, target, table, mark)
@@ -255,10 +269,17 @@ def _insert(target: DuckDBPyConnection, table: str, rows: Any) -> None:
 
 
 def is_open(path: Path) -> bool:
-    """Tell whether this process has a file open, as far as the system tells (proc(5)); it is not opened for that."""
-    gc.collect()  # a forgotten cursor would keep the old database, and DuckDB would give that for the new file's name
-    folder = Path("/proc/self/fd")
-    return folder.is_dir() and str(path.resolve()) in {_target(entry) for entry in folder.iterdir()}
+    """Tell whether this process has a file open, as far as the system tells; it is not opened for that."""
+    if not OPEN_FILES.is_dir() or _has_descriptor(path):
+        # A forgotten cursor keeps the old database, and DuckDB would give that for the new file's name. Collecting
+        # holds up all threads, the more the more pages are open, so it is not done without need.
+        gc.collect()
+    return OPEN_FILES.is_dir() and _has_descriptor(path)
+
+
+def _has_descriptor(path: Path) -> bool:
+    sought = str(path.resolve())
+    return any(_target(entry) == sought for entry in OPEN_FILES.iterdir())
 
 
 def _target(entry: Path) -> str:

@@ -16,7 +16,8 @@ from proxmon.config import RetentionSettings
 from proxmon.errors import ConflictError, SettingsError, StoreUnavailableError
 from proxmon.fleet import Host
 from storage import Store
-from storage.compaction import Compactor
+from storage.compacting import unlogged
+from storage.compaction import Compactor, is_open
 from storage.database import Database
 from storage.filler import Filler
 from tests.builders import DAY, NOW, a_fast_payload, a_guest, a_sample
@@ -271,6 +272,28 @@ def test_a_kill_in_any_step_leaves_a_whole_store(store: Store, host: Host, direc
     assert len(later) == len(set(later))
     assert len(rows) - len(later) == kept
     assert not list(directory.glob(".compact-*"))
+
+
+def test_the_copy_is_written_without_a_log(store: Store, directory: Path) -> None:
+    store.close()
+    log = directory / "fleet.duckdb.wal"
+    with unlogged(directory / "fleet.duckdb") as connection:
+        connection.execute("INSERT INTO base.hosts SELECT * REPLACE (host_id + 1 AS host_id) FROM base.hosts")
+        assert not log.exists() or not log.stat().st_size
+    assert len(ask_file(directory, "SELECT host_id FROM base.hosts")) == 2
+
+
+def test_nothing_is_collected_unless_the_file_is_still_open(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    collected: list[bool] = []
+    monkeypatch.setattr("gc.collect", lambda: collected.append(True))
+    directory.mkdir()
+    path = directory / "file"
+    with path.open("w"):
+        assert is_open(path)
+        assert collected
+    collected.clear()
+    assert not is_open(path)
+    assert not collected
 
 
 def test_a_share_is_at_most_all() -> None:
