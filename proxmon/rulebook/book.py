@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
-from proxmon.config import ORDERED_SETTINGS, RuleSettings
 from proxmon.findings import Detail, Verdict
 from proxmon.rulebook.catalog import CATALOG, Hold, Policy, RuleSpec
+from proxmon.thresholds import ORDERED_SETTINGS, RuleSettings
 
 MANY_SUBJECTS = 100_000
 PATTERN_SIGNS = "*?["

@@ -10,11 +10,11 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast
 
-from proxmon.config import ORDERED_SETTINGS, RuleSettings
 from proxmon.errors import RulesError
 from proxmon.findings import Verdict
 from proxmon.rulebook.book import Entry
 from proxmon.rulebook.catalog import CATALOG, Parameter, RuleSpec
+from proxmon.thresholds import ORDERED_SETTINGS, RuleSettings
 
 SEVERITIES = ("warning", "critical")
 SWITCHES, COUNTS = ("on", "alert"), ("for_samples", "clear_samples")
