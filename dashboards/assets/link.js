@@ -21,7 +21,7 @@ export function startLink() {
   else explain(hiddenHost());
   return (message) => {
     heardAt = Date.now();
-    if (!isHeard) document.querySelector(".notice[data-kind=warning]")?.remove();
+    if (!isHeard) document.querySelector("[data-part=notice] [data-kind=warning]")?.remove();
     isHeard = true;
     setServerTime(message.now);
     sessionStorage.removeItem(RELOADS);

@@ -157,3 +157,31 @@ def test_a_channel_is_added_and_tested_and_its_address_is_nowhere_in_the_page(
     channel.get_by_role("button", name="Delete…").click()
     page.get_by_role("button", name="Delete channel").click()
     expect(channel).to_have_count(0)
+
+
+def test_a_channel_is_paused_and_resumed_and_the_page_of_alerts_says_so(
+    own_server: Server, open_page: OpenPage
+) -> None:
+    token = own_server.add_host("pve-01")
+    with a_webhook() as hook:
+        own_server.ask("POST", "/api/channels", json={"name": "hook", "url": hook.url})
+        alerts, page = open_page("/alerts", on=own_server), open_page("/admin/channels", on=own_server)
+        expect(alerts.locator("[data-role=paused-channels]")).to_be_hidden()
+        channel = page.locator("[data-role=channel][data-name=hook]")
+        channel.get_by_role("button", name="Pause").click()
+        expect(channel.get_by_text("Paused", exact=True)).to_be_visible()
+        expect(alerts.locator("[data-role=paused-channels]")).to_have_text("Paused, so that messages wait: hook.")
+        break_pool(own_server, token)
+        expect(channel).to_contain_text("1 alert waiting to be told")
+        assert hook.got == []
+        for opened in (alerts, page):
+            opened.close()
+        own_server.stop()
+        own_server.start()
+        alerts, page = open_page("/alerts", on=own_server), open_page("/admin/channels", on=own_server)
+        channel = page.locator("[data-role=channel][data-name=hook]")
+        expect(channel).to_contain_text("1 alert waiting to be told")
+        channel.get_by_role("button", name="Resume").click()
+        expect(alerts.locator("[data-role=paused-channels]")).to_be_hidden()
+        (message,) = hook.wait(1)
+        assert "rpool is DEGRADED" in message["title"]
