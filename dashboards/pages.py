@@ -22,6 +22,8 @@ from dashboards.shell import NAME, page_template
 from dashboards.store import StorePage
 from proxmon.context import Monitor
 
+COPY_NOTICE = "This is a copy, which is only read: nothing can be changed here."
+
 
 @dataclass(frozen=True, slots=True)
 class PageSpec:
@@ -75,7 +77,7 @@ def store(monitor: Monitor) -> pn.Template:
 
 def rules(monitor: Monitor) -> pn.Template:
     """Return the rules, which have no past."""
-    return page_template(RulesPage(monitor=monitor))
+    return _present(RulesPage, monitor)
 
 
 def _page(kind: type[Page], monitor: Monitor, notice: str = "", **params: str) -> pn.Template:
@@ -85,8 +87,10 @@ def _page(kind: type[Page], monitor: Monitor, notice: str = "", **params: str) -
 
 def _present(kind: type[Page], monitor: Monitor) -> pn.Template:
     """Return a page that has no past, and says so where the address asks for one."""
-    at, problem = read_moment(monitor)
     page = kind(monitor=monitor)
+    if monitor.moment is not None:
+        return page_template(page, COPY_NOTICE)
+    at, problem = read_moment(monitor)
     return page_template(page, f"“{page.title}” has no past: this is now, not {clock_text(at)}." if at else problem)
 
 

@@ -34,7 +34,7 @@ class Admin {
     this.error = el("p", { class: "field-error", id: "name-error", role: "alert" });
     this.button = el("button", { class: "button primary", type: "submit", text: "Add host" });
     const hint = el("p", { class: "hint", id: "name-hint", text: "Letters, digits, dots, dashes and underscores; it is how the host appears here." });
-    const form = el("form", { class: "panel add-host", novalidate: true }, el("label", { for: "host-name", text: "Name of a new host" }), el("div", { class: "field-row" }, this.name, this.button), this.error, hint);
+    const form = el("form", { class: "panel add-host", novalidate: true, "data-writes": true }, el("label", { for: "host-name", text: "Name of a new host" }), el("div", { class: "field-row" }, this.name, this.button), this.error, hint);
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.ask({ action: "add", name: this.name.value });

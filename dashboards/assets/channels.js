@@ -26,7 +26,7 @@ class Channels {
 
   build(root, note) {
     this.sub = el("p", { class: "sub" });
-    const add = el("button", { class: "button primary", type: "button", "data-action": "add", text: "Add channel…" });
+    const add = el("button", { class: "button primary", type: "button", "data-action": "add", "data-writes": true, text: "Add channel…" });
     add.addEventListener("click", () => this.askAdd());
     const back = el("a", { class: "button", href: address("/alerts"), text: "Alerts" });
     const tools = el("div", { class: "head-tools" }, back, add);
@@ -83,7 +83,7 @@ class Channels {
       el("div", { class: "channel-what" }, el("b", { text: row.key }), ...tags(row)),
       el("p", { class: "channel-tells", text: tells(row) }),
       el("p", { class: "channel-state" }, shape(mark(row)), el("span", { text: state(row) })),
-      el("div", { class: "channel-actions" }, ...buttons),
+      el("div", { class: "channel-actions", "data-writes": true }, ...buttons),
     );
   }
 

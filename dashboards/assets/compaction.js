@@ -2,7 +2,7 @@
 import { el, setText } from "./dom.js";
 
 export function mount(root, state, send) {
-  const button = el("button", { class: "button", type: "button", text: "Compact now" });
+  const button = el("button", { class: "button", type: "button", "data-writes": true, text: "Compact now" });
   const outcome = el("p", { class: "notice", role: "status", hidden: true });
   root.append(button, outcome);
   const tell = (text, kind) => {

@@ -39,6 +39,9 @@ const shell = () => document.getElementById("shell")?.dataset ?? {};
 
 export const isPast = () => "past" in shell();
 
+// A copy is only read: what is marked with data-writes is not shown on it (travel.css).
+export const isCopy = () => "copy" in shell();
+
 export function hostAddress(name) {
   return `${shell().prefix ?? ""}/hosts/${encodeURIComponent(name)}${shell().suffix ?? ""}`;
 }

@@ -1,7 +1,7 @@
 // The connection to the server: its state in the header, and a reload once a lost server answers again. That recovers
 // from a restart, an expired session and a new release alike; an open websocket would only recover from the first.
 import { setServerTime } from "./clock.js";
-import { isPast } from "./dom.js";
+import { isCopy, isPast } from "./dom.js";
 import { showNotice } from "./notice.js";
 
 const SILENCE_MS = 20_000; // the server is heard every 5 s
@@ -26,7 +26,8 @@ export function startLink() {
     setServerTime(message.now);
     sessionStorage.removeItem(RELOADS);
     if (isProbing) return;
-    if (isPast()) show("past", "Past");
+    if (isCopy()) show("past", "Copy");
+    else if (isPast()) show("past", "Past");
     else show("live", "Live");
   };
 }

@@ -46,7 +46,7 @@ class RulesPage {
     this.result = el("div", { class: "rehearsal", "data-role": "rehearsal", "aria-live": "polite" });
     return el(
       "section",
-      { class: "panel rules-draft", "aria-labelledby": "h-own" },
+      { class: "panel rules-draft", "aria-labelledby": "h-own", "data-writes": true },
       el("h2", { id: "h-own", text: "Your own rules" }),
       el("p", { class: "panel-sub", text: "The file rules.toml. Change a rule from the list, or write here; nothing holds before it is saved." }),
       this.editor,
@@ -174,6 +174,7 @@ class RulesPage {
 
   more(rule) {
     const change = this.button("Change…", "change", () => askRule(rule, this.state.host, (wish) => this.send({ action: "put", text: this.editor.value, rule: rule.name, ...wish })));
+    change.toggleAttribute("data-writes", true);
     const rows = rule.values.map((one) =>
       el("tr", { "data-own": String(one.own) }, el("th", { scope: "row" }, el("code", { text: one.key }), ...(one.subject ? [el("span", { class: "tag", text: one.subject })] : [])), el("td", { text: plain(one.value) }), el("td", { text: one.origin })),
     );

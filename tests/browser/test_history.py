@@ -295,7 +295,7 @@ def test_a_moment_that_has_not_come_is_refused_in_words(open_page: OpenPage, ser
     expect(page.get_by_text("“yesterday” is no time; this is the present")).to_be_visible()
 
 
-@pytest.mark.parametrize("path", ["/admin/hosts", "/admin/channels", "/admin/store"])
+@pytest.mark.parametrize("path", ["/admin/hosts", "/admin/channels", "/admin/rules", "/admin/store"])
 def test_a_page_without_a_past_says_that_it_shows_the_present(open_page: OpenPage, server: Server, path: str) -> None:
     page = open_page(f"{path}?at=2026-01-01T00:00Z")
     expect(page.get_by_text("has no past: this is now, not 2026-01-01 00:00 UTC.")).to_be_visible()
