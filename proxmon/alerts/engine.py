@@ -157,7 +157,7 @@ class AlertEngine:
     def _drop_passed(self, state: HostState, status: HostStatus, now: datetime, why: str) -> Iterator[AlertEvent]:
         seen = self._observe(state, status, now)
         for key in sorted(state.tracks):
-            if key[0] in seen.judged_at and _is_passed(seen, key):
+            if key[0] in seen.judged_at and _is_passed(seen.find(key), state.tracks[key]):
                 yield from self._end(state, key, now, why)
 
     def _end(self, state: HostState, key: Key, now: datetime, why: str) -> Iterator[AlertEvent]:
@@ -183,6 +183,7 @@ class AlertEngine:
         heapq.heappush(self._timers, (due, state.snapshot.host.id))
 
 
-def _is_passed(seen: Seen, key: Key) -> bool:
-    found = seen.find(key)
-    return found.severity is None and found.verdict.value == "ok" and found.is_clear
+def _is_passed(found: Observation, track: Track) -> bool:
+    """Tell whether it passes by the rules of now; what clears it counts only where its threshold is the one it was."""
+    is_edited = track.alert is not None and found.threshold != track.alert.seen.threshold
+    return found.severity is None and found.verdict.value == "ok" and (found.is_clear or is_edited)

@@ -332,6 +332,24 @@ def test_an_edited_threshold_counts_at_once_for_an_open_alert() -> None:
     assert replay.engine.list_alerts() == []
 
 
+def edit(replay: Replay, edited: RuleSettings, now: datetime) -> list[AlertEvent]:
+    replay.engine._judge = lambda host, at: evaluate(host, edited, at)  # pyright: ignore[reportPrivateUsage]
+    return replay.engine.reconsider(default_policies(edited), now, "The rule was changed.")
+
+
+def test_an_edited_threshold_ends_an_alert_also_just_below_it() -> None:
+    replay = a_replay()
+    replay.play(stream([FULL] * 10))
+    assert kinds(edit(replay, RuleSettings(capacity_warning_percent=86), NOW + STEP * 10)) == ["closed"]
+
+
+def test_an_edit_of_another_rule_ends_no_alert_that_has_not_cleared() -> None:
+    replay = a_replay()
+    replay.play(stream([FULL] * 10 + [pools(a_pool(capacity_percent=79))]))
+    assert edit(replay, RuleSettings(scrub_max_days=90), NOW + STEP * 11) == []
+    assert len(replay.engine.list_alerts()) == 1
+
+
 def test_a_threshold_that_is_lowered_escalates_an_open_alert_once_it_held() -> None:
     replay = a_replay()
     replay.play(stream([FULL] * 10))
