@@ -8,45 +8,38 @@ import sys
 from typing import Any
 
 from proxmon.cli.administration import Row, open_administration
-from proxmon.cli.hosts import print_table
-from proxmon.cli.options import Commands, add_data_option, add_json_option, print_json, settings_of
+from proxmon.cli.options import Commands, add_action, add_group, settings_of
+from proxmon.cli.printing import print_done, print_rows
 from proxmon.errors import SettingsError
 
 
 def add_commands(commands: Commands) -> None:
     """Add the commands."""
-    parser = commands.add_parser("channels", help="add, list, test and delete channels, where alerts are told")
-    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
-    _add(actions, "list", list_channels, "list all channels; their addresses are never shown")
-    add = _add(actions, "add", add_channel, "add a channel; its address, a secret, is read from standard input")
+    actions = add_group(commands, "channels", "add, list, test and delete channels, where alerts are told")
+    add_action(actions, "list", list_channels, "list all channels; their addresses are never shown")
+    add = add_action(actions, "add", add_channel, "add a channel; its address, a secret, is read from standard input")
     add.add_argument("name", metavar="NAME")
     add.add_argument("--severity", choices=("warning", "critical"), help="the least that is told (warning)")
     add.add_argument("--hosts", metavar="PATTERNS", help="patterns of hosts, comma separated (*)")
     add.add_argument("--quiet-hours", metavar="HOURS", help="when messages wait: 'daily 22:00-07:00 Europe/Berlin'")
     add.add_argument("--no-ends", action="store_true", help="do not tell that an alert has ended")
-    _add(actions, "test", test_channel, "send a test message").add_argument("name", metavar="NAME")
-    _add(actions, "pause", pause_channel, "let messages wait until it is resumed").add_argument("name", metavar="NAME")
-    _add(actions, "resume", resume_channel, "tell what has waited, and go on").add_argument("name", metavar="NAME")
-    _add(actions, "delete", delete_channel, "delete a channel with its address").add_argument("name", metavar="NAME")
-
-
-def _add(actions: Commands, name: str, run: object, text: str) -> argparse.ArgumentParser:
-    parser = actions.add_parser(name, help=text, description=text)
-    add_data_option(parser)
-    add_json_option(parser)
-    parser.set_defaults(run=run)
-    return parser
+    add_action(actions, "test", test_channel, "send a test message").add_argument("name", metavar="NAME")
+    add_action(actions, "pause", pause_channel, "let messages wait until it is resumed").add_argument(
+        "name", metavar="NAME"
+    )
+    add_action(actions, "resume", resume_channel, "tell what has waited, and go on").add_argument(
+        "name", metavar="NAME"
+    )
+    add_action(actions, "delete", delete_channel, "delete a channel with its address").add_argument(
+        "name", metavar="NAME"
+    )
 
 
 def list_channels(options: argparse.Namespace) -> None:
     """Print all channels."""
     rows = open_administration(settings_of(options)).list_channels()
-    if options.json:
-        print_json(rows)
-    elif not rows:
-        print("No channel yet: add one with `proxmon channels add NAME`.")
-    else:
-        print_table(("NAME", "SERVICE", "TELLS", "HOSTS", "QUIET", "STATE"), [_row(row) for row in rows])
+    none = "No channel yet: add one with `proxmon channels add NAME`."
+    print_rows(options, rows, ("NAME", "SERVICE", "TELLS", "HOSTS", "QUIET", "STATE"), _row, none=none)
 
 
 def _row(row: Row) -> tuple[str, ...]:
@@ -64,10 +57,8 @@ def add_channel(options: argparse.Namespace) -> None:
     chosen = {"severity": options.severity, "hosts": options.hosts, "quiet_hours": options.quiet_hours}
     wish |= {key: value for key, value in chosen.items() if value is not None}
     row = open_administration(settings_of(options)).add_channel(wish)
-    if options.json:
-        print_json(row)
-    else:
-        print(f"Added {row['name']} ({row['service']}). Try it with `proxmon channels test {row['name']}`.")
+    words = f"Added {row['name']} ({row['service']}). Try it with `proxmon channels test {row['name']}`."
+    print_done(options, row, words)
 
 
 def _read_address() -> str:
@@ -81,10 +72,7 @@ def _read_address() -> str:
 def test_channel(options: argparse.Namespace) -> None:
     """Send a test message and say whether it was accepted."""
     open_administration(settings_of(options)).test_channel(options.name)
-    if options.json:
-        print_json({"name": options.name, "accepted": True})
-    else:
-        print(f"{options.name} accepted the message.")
+    print_done(options, {"name": options.name, "accepted": True}, f"{options.name} accepted the message.")
 
 
 def pause_channel(options: argparse.Namespace) -> None:
@@ -98,17 +86,10 @@ def resume_channel(options: argparse.Namespace) -> None:
 
 
 def _change(options: argparse.Namespace, wish: Row, words: str) -> None:
-    row = open_administration(settings_of(options)).change_channel(options.name, wish)
-    if options.json:
-        print_json(row)
-    else:
-        print(words)
+    print_done(options, open_administration(settings_of(options)).change_channel(options.name, wish), words)
 
 
 def delete_channel(options: argparse.Namespace) -> None:
     """Delete a channel."""
     open_administration(settings_of(options)).delete_channel(options.name)
-    if options.json:
-        print_json({"name": options.name, "deleted": True})
-    else:
-        print(f"Deleted {options.name}.")
+    print_done(options, {"name": options.name, "deleted": True}, f"Deleted {options.name}.")

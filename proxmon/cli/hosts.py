@@ -6,7 +6,8 @@ import argparse
 import sys
 
 from proxmon.cli.administration import Row, open_administration
-from proxmon.cli.options import Commands, add_data_option, add_json_option, print_json, settings_of
+from proxmon.cli.options import Commands, add_action, add_group, settings_of
+from proxmon.cli.printing import print_done, print_json, print_rows
 from proxmon.config import Settings
 from proxmon.control import read_control
 from proxmon.install import Reach, install_command, reach_of
@@ -14,34 +15,23 @@ from proxmon.install import Reach, install_command, reach_of
 
 def add_commands(commands: Commands) -> None:
     """Add the commands."""
-    parser = commands.add_parser("hosts", help="add, list, rotate and delete hosts")
-    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
-    _add(actions, "list", list_hosts, "list all hosts with their status")
-    _add(actions, "add", add_host, "add a host and print its token, this once").add_argument("name", metavar="NAME")
-    rotate = _add(actions, "rotate", rotate_host, "replace a host's token; the old one is refused at once")
+    actions = add_group(commands, "hosts", "add, list, rotate and delete hosts")
+    add_action(actions, "list", list_hosts, "list all hosts with their status")
+    add_action(actions, "add", add_host, "add a host and print its token, this once").add_argument(
+        "name", metavar="NAME"
+    )
+    rotate = add_action(actions, "rotate", rotate_host, "replace a host's token; the old one is refused at once")
     rotate.add_argument("name", metavar="NAME")
-    delete = _add(actions, "delete", delete_host, "delete a host with its history")
+    delete = add_action(actions, "delete", delete_host, "delete a host with its history")
     delete.add_argument("name", metavar="NAME")
     delete.add_argument("--keep-history", action="store_true", help="keep its samples")
-
-
-def _add(actions: Commands, name: str, run: object, text: str) -> argparse.ArgumentParser:
-    parser = actions.add_parser(name, help=text, description=text)
-    add_data_option(parser)
-    add_json_option(parser)
-    parser.set_defaults(run=run)
-    return parser
 
 
 def list_hosts(options: argparse.Namespace) -> None:
     """Print all hosts."""
     rows = open_administration(settings_of(options)).list_hosts()
-    if options.json:
-        print_json(rows)
-    elif not rows:
-        print("No host yet: add one with `proxmon hosts add NAME`.")
-    else:
-        print_table(("NAME", "STATUS", "LAST SEEN", "AGENT"), [_host_row(row) for row in rows])
+    none = "No host yet: add one with `proxmon hosts add NAME`."
+    print_rows(options, rows, ("NAME", "STATUS", "LAST SEEN", "AGENT"), _host_row, none=none)
 
 
 def _host_row(row: Row) -> tuple[str, ...]:
@@ -64,10 +54,7 @@ def rotate_host(options: argparse.Namespace) -> None:
 def delete_host(options: argparse.Namespace) -> None:
     """Delete a host."""
     open_administration(settings_of(options)).delete_host(options.name, keep_history=options.keep_history)
-    if options.json:
-        print_json({"name": options.name, "deleted": True})
-    else:
-        print(f"Deleted {options.name}.")
+    print_done(options, {"name": options.name, "deleted": True}, f"Deleted {options.name}.")
 
 
 def _print_token(options: argparse.Namespace, row: Row, settings: Settings) -> None:
@@ -89,10 +76,3 @@ def server_reach(settings: Settings) -> Reach:
     """Return how hosts reach the server: as the running one says, else as the settings here would have it."""
     running = read_control(settings.data_directory)
     return running.reach if running and not settings.public_url else reach_of(settings)
-
-
-def print_table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
-    """Print rows in columns as wide as they need."""
-    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
-    for row in (head, *rows):
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

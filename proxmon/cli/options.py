@@ -6,8 +6,6 @@ import argparse
 import os
 from typing import Any
 
-import msgspec
-
 from proxmon.config import LARGEST_PORT, Settings, read_settings
 from proxmon.errors import SettingsError
 
@@ -24,6 +22,21 @@ def add_json_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
 
 
+def add_group(commands: Commands, name: str, text: str) -> Commands:
+    """Add a command that has actions, such as ``hosts``, and return what takes them."""
+    parser = commands.add_parser(name, help=text, description=text)
+    return parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+
+
+def add_action(actions: Commands, name: str, run: object, text: str) -> argparse.ArgumentParser:
+    """Add an action with the options that all of them have."""
+    parser = actions.add_parser(name, help=text, description=text)
+    add_data_option(parser)
+    add_json_option(parser)
+    parser.set_defaults(run=run)
+    return parser
+
+
 def settings_of(options: argparse.Namespace) -> Settings:
     """Return the settings from the environment, with the options that were given. Raises SettingsError."""
     names = ("data", "address", "prefix", "read_only")
@@ -37,8 +50,3 @@ def read_port(text: str | None) -> int | None:
         return None if text is None else int(text)
     except ValueError as error:
         raise SettingsError(f"Set --port to a number from 0 to {LARGEST_PORT}, not {text!r}.") from error
-
-
-def print_json(value: object) -> None:
-    """Print a value as JSON, also one that holds payloads as they came."""
-    print(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())

@@ -8,8 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from proxmon.cli.administration import Row, open_administration
-from proxmon.cli.hosts import print_table
-from proxmon.cli.options import Commands, add_data_option, add_json_option, print_json, settings_of
+from proxmon.cli.options import Commands, add_action, add_group, settings_of
+from proxmon.cli.printing import print_json, print_table
 from proxmon.errors import NotFoundError, RulesError
 from proxmon.rulebook.explain import Effective, explain_host
 from proxmon.rulebook.file import load_book
@@ -19,23 +19,14 @@ from proxmon.rules.words import span
 
 def add_commands(commands: Commands) -> None:
     """Add the commands."""
-    parser = commands.add_parser("rules", help="check your own rules, and show what holds on a host")
-    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
-    check = _add(actions, "check", check_rules, "say by line and key what cannot be used; 0 when all of it can")
+    actions = add_group(commands, "rules", "check your own rules, and show what holds on a host")
+    check = add_action(actions, "check", check_rules, "say by line and key what cannot be used; 0 when all of it can")
     check.add_argument("file", metavar="FILE", nargs="?", help="another file than the data directory's rules.toml")
-    played = _add(actions, "rehearse", rehearse_rules, "say what a file would have done on the stored samples")
+    played = add_action(actions, "rehearse", rehearse_rules, "say what a file would have done on the stored samples")
     played.add_argument("file", metavar="FILE")
     played.add_argument("--days", type=float, default=7.0, metavar="N", help="how many days to look back (7)")
-    show = _add(actions, "show", show_rules, "show what holds on a host, and where each value comes from")
+    show = add_action(actions, "show", show_rules, "show what holds on a host, and where each value comes from")
     show.add_argument("host", metavar="HOST")
-
-
-def _add(actions: Commands, name: str, run: object, text: str) -> argparse.ArgumentParser:
-    parser = actions.add_parser(name, help=text, description=text)
-    add_data_option(parser)
-    add_json_option(parser)
-    parser.set_defaults(run=run)
-    return parser
 
 
 def check_rules(options: argparse.Namespace) -> int:
