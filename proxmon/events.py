@@ -161,8 +161,11 @@ class Recorded:
 
     def find_since(self, finding: Finding) -> datetime | None:
         """Return since when a finding has its verdict; None where that was not recorded."""
+        if finding.rule == "offline" and finding.verdict is Verdict.OFFLINE:
+            # Just after the server's start a host may be silent that is not recorded as offline yet.
+            return self.since if self.status is Status.OFFLINE else None
         if finding.rule == "offline":
-            return self.since if finding.verdict is Verdict.OFFLINE else self.online_since
+            return self.online_since
         if self.status is Status.OFFLINE:
             return self.since
         marks = [mark for (rule, _), mark in self.verdicts.items() if rule == finding.rule]

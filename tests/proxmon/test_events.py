@@ -317,3 +317,8 @@ def test_of_an_offline_host_nothing_is_known_since_it_fell_silent() -> None:
     recorded = Recorded(Status.OFFLINE, NOW, NOW - MINUTE, NOW - MINUTE)
     assert recorded.find_since(a_finding(Verdict.UNKNOWN)) == NOW
     assert recorded.find_since(a_finding(Verdict.OFFLINE, "offline")) == NOW
+
+
+def test_a_host_that_is_silent_and_not_recorded_so_yet_is_offline_since_nobody_knows() -> None:
+    recorded = Recorded(Status.WARNING, NOW, NOW - MINUTE, NOW - MINUTE)
+    assert recorded.find_since(a_finding(Verdict.OFFLINE, "offline")) is None
