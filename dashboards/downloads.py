@@ -1,21 +1,29 @@
-"""What a host's charts show as a file: the exact values of the same steps, a column for each line."""
+"""What a host's charts show as a file, or as the page's table: the exact values of the same steps."""
 
 from __future__ import annotations
 
 import asyncio
+import json
+import math
 from typing import Any
 
 import pandas as pd
 from tornado.web import RequestHandler
 
 from dashboards.charts import chosen, line_columns, read_request
+from dashboards.formats import unix
 from dashboards.newest import Newest
 from proxmon.context import Monitor
 from proxmon.errors import NotFoundError, SampleError
 from proxmon.handlers.hosts import ReaderHandler
 from proxmon.series import SeriesKind, SeriesRequest
 
-TYPES = {"csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}
+TYPES = {
+    "csv": "text/csv; charset=utf-8",
+    "parquet": "application/vnd.apache.parquet",
+    "json": "application/json; charset=utf-8",
+}
+Frames = list[tuple[SeriesRequest, Any]]
 
 
 class ValuesHandler(ReaderHandler):
@@ -32,7 +40,8 @@ class ValuesHandler(ReaderHandler):
         frames = [(request, await self._read(request)) for request in requests]
         content = await asyncio.to_thread(write_file, frames, form, self.monitor.parquet)
         self.set_header("Content-Type", TYPES[form])
-        self.set_header("Content-Disposition", f'attachment; filename="{name}-{requests[0].until:%Y-%m-%d}.{form}"')
+        if form != "json":
+            self.set_header("Content-Disposition", f'attachment; filename="{name}-{requests[0].until:%Y-%m-%d}.{form}"')
         self.finish(content)
 
     async def _read(self, request: SeriesRequest) -> Any:
@@ -53,32 +62,60 @@ def read_shown(shown: str, span: dict[str, str], newest: Newest) -> list[SeriesR
         ) from error
 
 
-def write_file(frames: list[tuple[SeriesRequest, Any]], form: str, parquet: Any) -> bytes:
+def write_file(frames: Frames, form: str, parquet: Any) -> bytes:
     """Return the file's bytes; ``parquet`` writes a DataFrame as such."""
+    if form == "json":
+        return write_json(frames)
     frame = wide_frame(frames)
     if form == "parquet":
         return parquet(frame)
     return frame.to_csv(index=False, lineterminator="\r\n", date_format="%Y-%m-%dT%H:%M:%SZ").encode()
 
 
-def wide_frame(frames: list[tuple[SeriesRequest, Any]]) -> Any:
+def write_json(frames: Frames) -> bytes:
+    """Return ``at`` (Unix seconds) and a column for each line and part, whose values are null where there are none."""
+    wide = _joined(frames)
+    columns = [
+        {"metric": metric, "subject": subject, "part": part, "values": [_or_none(value) for value in wide[key]]}
+        for key in wide.columns
+        for metric, subject, part in [key]
+    ]
+    return json.dumps({"at": [unix(at) for at in wide.index], "columns": columns}, separators=(",", ":")).encode()
+
+
+def wide_frame(frames: Frames) -> Any:
     """Return one row a step: ``at`` (UTC) and, for each line, its means and where they are drawn its extremes.
 
     A column is named by metric, subject and part, such as ``capacity_percent rpool`` or ``load1 max``.
     """
+    wide = _joined(frames)
+    wide.columns = [
+        " ".join(word for word in (metric, subject, "" if part == "mean" else part) if word)
+        for metric, subject, part in wide.columns
+    ]
+    wide.insert(0, "at", wide.index)
+    return wide
+
+
+def _joined(frames: Frames) -> Any:
+    """Return all lines by time; a column is (metric, subject, part)."""
     columns = {
-        " ".join(word for word in (metric, subject, "" if part == "mean" else part) if word): values
+        (metric, subject, part): values
         for request, frame in frames
         if not frame.empty
         for metric, subject, parts in line_columns(frame, request.kind)
         for part, values in parts.items()
     }
-    wide = pd.DataFrame(columns)
-    wide.insert(0, "at", wide.index if columns else pd.to_datetime([], utc=True))
+    wide = pd.DataFrame(dict(enumerate(columns.values())), index=None if columns else pd.to_datetime([], utc=True))
+    wide.columns = pd.Index(list(columns), tupleize_cols=False)
     return wide.sort_index()
+
+
+def _or_none(value: float) -> float | None:
+    return None if pd.isna(value) or math.isinf(value) else float(value)
 
 
 def list_download_routes(monitor: Monitor) -> list[tuple[str, type[RequestHandler], dict[str, Any]]]:
     """List the routes of files."""
     root = monitor.settings.root
-    return [(rf"{root}/hosts/([^/]+)/values\.(csv|parquet)", ValuesHandler, {"monitor": monitor})]
+    return [(rf"{root}/hosts/([^/]+)/values\.(csv|parquet|json)", ValuesHandler, {"monitor": monitor})]

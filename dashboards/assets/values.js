@@ -15,9 +15,10 @@ const NAMES = {
 };
 const KINDS = ["host", "zpool", "storage", "guest"];
 const FORMS = { csv: "Download CSV", parquet: "Download Parquet" };
-const PARTS = ["mean", "min", "max"];
 // What does not fit on a screen is for the file.
 const MOST_ROWS = 200;
+// Samples come every few seconds; who reads a table does not need each at once.
+const REST_MS = 5000;
 
 export class Values {
   constructor(root, host, histories) {
@@ -33,51 +34,72 @@ export class Values {
 
   refresh() {
     this.root.hidden = [...this.histories.values()].every((history) => history.isEmpty);
-    if (!this.details.open) return;
+    if (!this.details.open || this.root.hidden) return;
     this.link();
-    const { columns, rows } = this.collect();
-    const newest = rows.reverse().slice(0, MOST_ROWS);
-    this.note.textContent = rows.length > newest.length ? `The newest ${newest.length} of ${rows.length} steps, rounded; the files have all, with all digits.` : "Every step, the newest first, rounded; the files have all digits.";
-    const head = el("tr", {}, el("th", { scope: "col", text: "Time (UTC)" }), ...columns.map((column) => el("th", { scope: "col", class: "num", text: column.label })));
-    const body = newest.map(([at, values]) => el("tr", {}, el("th", { scope: "row", text: moment(at) }), ...columns.map(({ metric }, index) => el("td", { class: "num", text: shown(metric, values[index]) }))));
+    if (this.reading) this.isStale = true;
+    else this.reading = this.read();
+  }
+
+  // The charts have four digits of each value; the table is of the same kind as the files.
+  async read() {
+    this.isStale = false;
+    try {
+      const response = await fetch(this.address("json"));
+      if (!response.ok) throw new Error(response.statusText);
+      this.show(await response.json());
+    } catch {
+      this.note.textContent = "The values could not be read: close this and open it again.";
+    }
+    setTimeout(() => {
+      this.reading = null;
+      if (this.isStale) this.refresh();
+    }, REST_MS);
+  }
+
+  show({ at, columns }) {
+    const newest = [...at.keys()].reverse().slice(0, MOST_ROWS);
+    this.note.textContent = at.length > newest.length ? `The newest ${newest.length} of ${at.length} steps, exactly; the files have all.` : "Every step, the newest first, exactly.";
+    const head = el("tr", {}, el("th", { scope: "col", text: "Time (UTC)" }), ...columns.map((column) => el("th", { scope: "col", class: "num", text: this.label(column) })));
+    const body = newest.map((row) => el("tr", {}, el("th", { scope: "row", text: moment(at[row]) }), ...columns.map(({ metric, values }) => cell(metric, values[row]))));
     this.place.replaceChildren(el("table", { class: "values" }, el("thead", {}, head), el("tbody", {}, ...body)));
   }
 
-  // The server writes the files: the same spans and steps as are shown, with all digits.
   link() {
+    for (const file of this.files) file.href = this.address(file.dataset.form);
+  }
+
+  // The same spans and steps as are shown.
+  address(form) {
     const known = KINDS.map((kind) => [kind, this.histories.get(kind)]).filter(([, history]) => history && !history.isEmpty);
-    if (!known.length) return;
     const [{ since, until }] = known.map(([, history]) => history);
     const show = known.map(([kind, history]) => `${kind}:${history.points}`).join();
-    for (const file of this.files) {
-      file.href = address(`/hosts/${encodeURIComponent(this.host)}/values.${file.dataset.form}`, `since=${since}&until=${until}&show=${show}&guest=${this.histories.get("guest")?.subject ?? ""}`);
-    }
+    return address(`/hosts/${encodeURIComponent(this.host)}/values.${form}`, `since=${since}&until=${until}&show=${show}&guest=${this.histories.get("guest")?.subject ?? ""}`);
   }
 
-  // All kinds come from the same samples, so most moments are theirs together.
-  collect() {
-    const columns = [];
-    const rows = new Map();
-    for (const history of KINDS.map((kind) => this.histories.get(kind)).filter(Boolean)) {
-      for (const line of history.lines) {
-        for (const part of PARTS.filter((name) => line[name])) {
-          const index = columns.push({ metric: line.metric, label: label(line, part) }) - 1;
-          history.at.forEach((at, row) => line[part][row] != null && (rows.get(at) ?? rows.set(at, []).get(at)).splice(index, 1, line[part][row]));
-        }
-      }
+  label({ metric, subject, part }) {
+    return [this.name(metric, subject), NAMES[metric] ?? metric, part === "mean" ? "" : part].filter(Boolean).join(" ");
+  }
+
+  name(metric, subject) {
+    for (const { lines } of this.histories.values()) {
+      const line = lines.find((one) => one.metric === metric && one.subject === subject);
+      if (line) return line.name;
     }
-    return { columns, rows: [...rows].sort(([one], [other]) => one - other) };
+    return subject;
   }
 }
 
-function label({ metric, name }, part) {
-  return [name, NAMES[metric] ?? metric, part === "mean" ? "" : part].filter(Boolean).join(" ");
+function cell(metric, value) {
+  if (value == null) return el("td", { class: "num", text: UNKNOWN });
+  if (metric.endsWith("_percent")) return el("td", { class: "num", text: `${value} %` });
+  if (!metric.endsWith("_bytes")) return el("td", { class: "num", text: value });
+  return el("td", { class: "num" }, bytes(value), el("small", { text: `${grouped(value)} B` }));
 }
 
-function shown(metric, value) {
-  if (value == null) return UNKNOWN;
-  if (metric.endsWith("_bytes")) return bytes(value);
-  return metric.endsWith("_percent") ? (value < 10 ? `${value.toFixed(2)} %` : `${value.toFixed(1)} %`) : value.toFixed(2);
+// All digits, those before the point in threes.
+function grouped(value) {
+  const [whole, ...rest] = String(value).split(".");
+  return [whole.replace(/\B(?=(\d{3})+$)/g, "\u202f"), ...rest].join(".");
 }
 
 function address(path, query) {

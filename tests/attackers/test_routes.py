@@ -105,7 +105,7 @@ TABLE: dict[str, tuple[Use, ...]] = {
     "/api/.*$": (Use(Access.EVERYBODY, "/api/nothing"),),
     "/agent/.*$": (Use(Access.EVERYBODY, "/agent/nothing"),),
     "/acknowledge/([A-Za-z0-9._-]{1,200})$": (Use(Access.LINK, "/acknowledge/forged"),),
-    r"/hosts/([^/]+)/values\.(csv|parquet)$": (
+    r"/hosts/([^/]+)/values\.(csv|parquet|json)$": (
         Use(Access.READER, "/hosts/pve-routes/values.csv?since=0&until=60&show=host:60"),
     ),
     "/login$": (Use(Access.EVERYBODY, "/login"),),

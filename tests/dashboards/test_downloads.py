@@ -47,6 +47,27 @@ def test_a_file_has_a_row_for_each_step_and_a_column_for_each_line(form: str) ->
     assert "arc_bytes max" not in frame.columns
 
 
+def test_the_table_has_the_values_of_the_files() -> None:
+    answer = json.loads(write_file(frames(), "json", write_parquet))
+    file = read("csv")
+    assert answer["at"] == [at.timestamp() for at in file["at"]]
+    named = {(one["metric"], one["subject"], one["part"]): one["values"] for one in answer["columns"]}
+    assert named["load1", "", "mean"] == list(file["load1"]) == [0.123456789, 2.0, 3.0]
+    assert named["load1", "", "max"] == list(file["load1 max"])
+    assert named["capacity_percent", "=1+1", "min"] == list(file["capacity_percent =1+1 min"])
+    assert len(named) == len(file.columns) - 1
+
+
+def test_what_is_missing_in_the_table_is_null() -> None:
+    host, zpool = a_request(SeriesKind.HOST), a_request(SeriesKind.ZPOOL)
+    nan = float("nan")
+    some = [(host, a_frame(host, load1=[nan, 2.0, 3.0])), (zpool, a_frame(zpool, "rpool", steps=2))]
+    answer = json.loads(write_file(some, "json", write_parquet))
+    values = {one["metric"]: one["values"] for one in answer["columns"] if one["part"] == "mean"}
+    assert values["load1"] == [None, 2, 3]
+    assert values["capacity_percent"] == [None, 1, 1]
+
+
 def test_a_file_has_the_lines_that_are_drawn() -> None:
     request, frame = frames()[0]
     drawn = {line["metric"] for line in json.loads(write_columns(frame, request)[1])["lines"]}
@@ -62,6 +83,7 @@ def test_no_cell_begins_with_the_sign_of_a_formula() -> None:
 def test_nothing_shown_is_a_file_without_rows() -> None:
     request = a_request(SeriesKind.HOST)
     assert write_file([(request, a_frame(request, steps=0))], "csv", write_parquet) == b"at\r\n"
+    assert json.loads(write_file([(request, a_frame(request, steps=0))], "json", write_parquet))["at"] == []
 
 
 def test_a_file_asks_for_what_its_chart_asked_for() -> None:
