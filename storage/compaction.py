@@ -143,16 +143,15 @@ class Compactor:
     def _compact(self, staging: Path) -> None:
         new, aside = staging / "fleet.duckdb", staging / "before.duckdb"
         _make_empty(new)
-        with ExitStack() as still:
+        with self._filler.no_upkeep(), ExitStack() as rest:
             with self._filler.lock:
-                still.enter_context(self._filler.file_at_rest())
-                still.enter_context(self._filler.no_upkeep())
+                rest.enter_context(self._filler.file_at_rest())
                 marks = _read_marks(self._database.writer())
             self._copy_apart(staging / "copy.duckdb", new)
             with self._database.reader() as cursor:  # most of it, so that little is left to do while nothing is written
                 _bring_up(cursor, new, marks)
             give_up_at = time.monotonic() + QUIET_SECONDS
-            while not self._try_to_switch(still, new, aside, marks):
+            while not self._try_to_switch(rest, new, aside, marks):
                 if self._ending.wait(PAUSE_SECONDS) or time.monotonic() > give_up_at:
                     raise StoreUnavailableError("The store is read all the time: compact it later.")
 
@@ -172,15 +171,20 @@ class Compactor:
             reason = told.strip().rpartition("\n")[2] or f"the copy ended with {self._child.returncode}"
             raise StoreUnavailableError(f"The store could not be compacted: {reason}.")
 
-    def _try_to_switch(self, still: ExitStack, new: Path, aside: Path, marks: dict[str, Mark]) -> bool:
+    def _try_to_switch(self, rest: ExitStack, new: Path, aside: Path, marks: dict[str, Mark]) -> bool:
         """Bring the new file up to date and put it in place; False when somebody reads just now."""
         with self._filler.lock:
             self._filler.fill()
             _bring_up(self._database.writer(), new, marks)
+            rest.close()  # fails when the file was not left alone
+            # Or the log would be brought into the old file when that is closed, while readers and late samples wait.
+            # What came since is in the journal, and must not get into the old file now.
+            rest.enter_context(self._filler.file_at_rest(is_filled=True))
+            marks |= _read_marks(self._database.writer())
             if not self._database.pause_readers():
                 return False
             try:
-                still.close()  # fails when the file was not left alone
+                rest.close()
                 self._replace(new, aside)
             finally:
                 self._database.resume_readers()

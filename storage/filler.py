@@ -170,14 +170,17 @@ class Filler:
                 raise self.trouble or StoreUnavailableError("The store cannot be written now: try again.")
 
     @contextmanager
-    def file_at_rest(self) -> Generator[None, None, None]:
+    def file_at_rest(self, *, is_filled: bool = False) -> Generator[None, None, None]:
         """Bring everything into the file and keep it as it is for so long, to be copied; writes go on, into the log.
+
+        Once it ``is_filled``, what has been acknowledged since stays in the journal.
 
         Raises:
             StoreUnavailableError: that was not possible, and what was copied is worth nothing.
         """
         with self.lock:
-            self.settle()
+            if not is_filled:
+                self.settle()
             if not self._checkpoint():
                 raise self.trouble or StoreUnavailableError("The store cannot be written now: try again.")
             expected = self._rewrites

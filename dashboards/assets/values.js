@@ -19,6 +19,8 @@ const FORMS = { csv: "Download CSV", parquet: "Download Parquet" };
 const MOST_ROWS = 200;
 // Samples come every few seconds; who reads a table does not need each at once.
 const REST_MS = 5000;
+// Of a number with 64 bits; what follows them is how a sum was rounded.
+const CERTAIN_DIGITS = 15;
 
 export class Values {
   constructor(root, host, histories) {
@@ -89,8 +91,9 @@ export class Values {
   }
 }
 
-function cell(metric, value) {
-  if (value == null) return el("td", { class: "num", text: UNKNOWN });
+function cell(metric, exact) {
+  if (exact == null) return el("td", { class: "num", text: UNKNOWN });
+  const value = Number(exact.toPrecision(CERTAIN_DIGITS));
   if (metric.endsWith("_percent")) return el("td", { class: "num", text: `${value} %` });
   if (!metric.endsWith("_bytes")) return el("td", { class: "num", text: value });
   return el("td", { class: "num" }, bytes(value), el("small", { text: `${grouped(value)} B` }));
