@@ -4,7 +4,7 @@ BIN := .venv/bin
 SHELL := /bin/bash
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test test-duckdb2 check format agent bench soak screenshots clean
+.PHONY: help setup run demo test test-duckdb2 test-quack check format agent bench soak screenshots clean
 
 help: ## show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -36,6 +36,14 @@ test: setup ## every test
 
 test-duckdb2: .venv/duckdb2/stamp ## the store's tests and those of SQL over HTTP, on DuckDB 2
 	PYTHONPATH=.venv/duckdb2 $(BIN)/pytest -n auto --dist loadfile tests/storage tests/contract/test_query.py
+
+.venv/quack/stamp: .venv/dev.stamp
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --upgrade --target .venv/quack \
+	    duckdb==1.5.5 duckdb-extension-httpfs==1.5.5 duckdb-extension-quack==1.5.5
+	touch $@
+
+test-quack: .venv/quack/stamp ## the tests of ATTACH, on the DuckDB that Quack's extension fits
+	PYTHONPATH=.venv/quack $(BIN)/pytest tests/storage/test_quack.py tests/contract/test_quack.py
 
 check: setup ## linters, types and every test: what CI runs
 	$(BIN)/ruff check .

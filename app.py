@@ -27,8 +27,9 @@ from proxmon.context import Monitor
 from proxmon.control import private_key, remove_control, write_control
 from proxmon.errors import SettingsError
 from proxmon.install import EVERY_INTERFACE, reach_of
+from proxmon.quack import keep_quack
 from proxmon.runtime import keep_ticking, make_monitor, run_until_told
-from storage import Store
+from storage import Store, find_extensions
 
 Companion = Callable[[Monitor, str], Coroutine[None, None, None]]
 # After each read and write the event loop waits for the thread that runs; by default for ten times as long.
@@ -52,6 +53,8 @@ def serve(settings: Settings, companion: Companion | None = None, options: Mappi
     sys.setswitchinterval(SWITCH_SECONDS)
     allow_files(MOST_FILES)
     check_password_hash(settings.password_hash)
+    if settings.quack:
+        find_extensions()
     store = open_store(settings)
     directory = store.directory
     try:
@@ -65,6 +68,7 @@ def serve(settings: Settings, companion: Companion | None = None, options: Mappi
         spare_collector()
         print(f"  proxmon listens on {url}", flush=True)
         works = [keep_ticking(monitor), *([companion(monitor, local)] if companion else [])]
+        works += [keep_quack(settings.quack, local)] if settings.quack else []
         server.start()
         server.io_loop.run_sync(partial(run_until_told, *works))
         print("\n  proxmon stops", flush=True)

@@ -11,9 +11,9 @@ from typing import Any
 from proxmon.environment import read_environment, setting, shown_default
 from proxmon.errors import SettingsError
 from proxmon.logs import LogFormat, LogLevel
+from proxmon.quack import LARGEST_PORT, check_address
 from proxmon.thresholds import RuleSettings
 
-LARGEST_PORT = 65_535
 MAX_PERCENT = 100
 
 
@@ -92,6 +92,9 @@ class Settings:
     query_seconds: float = setting(
         30.0, "PROXMON_QUERY_SECONDS", "A query of an analyst is ended after this many seconds."
     )
+    quack: str = setting(
+        "", "PROXMON_QUACK", "Where DuckDB on this machine can `ATTACH`, such as `127.0.0.1:9494`; see analysts.md."
+    )
     heartbeat_url: str = setting(
         "", "PROXMON_HEARTBEAT_URL", "Address that is requested every minute while the server is well; a secret."
     )
@@ -114,6 +117,8 @@ class Settings:
                 raise SettingsError(f"Set {env} to one of {', '.join(kinds)}, not {value!r}.")
         if not 0 <= self.port <= LARGEST_PORT:
             raise SettingsError(f"Set --port or PROXMON_PORT to a number from 0 to {LARGEST_PORT}, not {self.port}.")
+        if self.quack:
+            check_address(self.quack)
         if self.heartbeat_url and not self.heartbeat_url.startswith(("http://", "https://")):
             raise SettingsError("Set PROXMON_HEARTBEAT_URL to an address that begins with https:// or http://.")
         if self.tls_key and not self.tls_certificate:

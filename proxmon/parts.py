@@ -24,6 +24,7 @@ PARTS = {
     "store": ("storage", "Store"),
     "bundle": ("storage", "write_bundle"),
     "bundle request": ("storage", "BundleRequest"),
+    "quack": ("storage", "QuackServer"),
 }
 # What makes a file our composition root, also a copy of it, an edited or an older one.
 _ROOT_MARKS = tuple(re.compile(rf"^\s*from {name}\b", re.MULTILINE) for name in (r"dashboards\.server", "proxmon"))

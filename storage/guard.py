@@ -74,7 +74,7 @@ class Guard:
                 self._changed.wait(INTERVAL_SECONDS)
 
     def _look(self, watched: list[Watched]) -> None:
-        if self._bounds_memory and _pages(1) - self._resident > self._max_growth:
+        if self._bounds_memory and statm_bytes(1) - self._resident > self._max_growth:
             for query in watched:
                 query.stop(f"The query needed more than {self._max_growth // 2**20} MiB: ask for less at once.")
         for query in watched:
@@ -82,11 +82,11 @@ class Guard:
 
     def _bound(self) -> None:
         if self._bounds_memory:
-            self._resident = _pages(1)
+            self._resident = statm_bytes(1)
             self._limits = resource.getrlimit(resource.RLIMIT_DATA)
             headroom = headroom_bytes(_MEMINFO.read_text())
             self._max_growth = headroom // 2
-            limit = _pages(5) + headroom
+            limit = statm_bytes(5) + headroom
             limits = [limit, *(one for one in self._limits if one != resource.RLIM_INFINITY)]
             resource.setrlimit(resource.RLIMIT_DATA, (min(limits), self._limits[1]))
 
@@ -102,6 +102,6 @@ def headroom_bytes(meminfo: str) -> int:
     return max(LEAST_HEADROOM_BYTES, min(HEADROOM_BYTES, available // 2))
 
 
-def _pages(column: int) -> int:
+def statm_bytes(column: int) -> int:
     """Return a column of ``/proc/self/statm`` in bytes: 1 is resident, 5 is data and stack (proc(5))."""
     return int(_STATM.read_text().split()[column]) * resource.getpagesize()

@@ -53,6 +53,7 @@ def make_parser() -> argparse.ArgumentParser:
         exporting,
         hosts,
         passwords,
+        quacking,
         rules,
         sealing,
         serving,
@@ -76,6 +77,7 @@ def make_parser() -> argparse.ArgumentParser:
         compacting,
         backups,
         sealing,
+        quacking,
     ):
         module.add_commands(commands)
     commands.add_parser("agent", help="the agent in the foreground; `proxmon agent --help` has its options")

@@ -39,7 +39,7 @@ def add_action(actions: Commands, name: str, run: object, text: str) -> argparse
 
 def settings_of(options: argparse.Namespace) -> Settings:
     """Return the settings from the environment, with the options that were given. Raises SettingsError."""
-    names = ("data", "address", "prefix", "read_only")
+    names = ("data", "address", "prefix", "read_only", "quack")
     given = {name: getattr(options, name, None) for name in names}
     return read_settings(os.environ, port=read_port(getattr(options, "port", None)), **given)
 

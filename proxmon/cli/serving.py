@@ -38,6 +38,8 @@ def add_commands(commands: Commands) -> None:
     server = _add(commands, "serve", serve, "run the server; needs DASHBOARD_PASSWORD_HASH (see hash-password)")
     text = "show a bundle or the copy of a data directory, and change nothing in it (PROXMON_READ_ONLY)"
     server.add_argument("--read-only", action="store_const", const=True, help=text)
+    text = "let other DuckDBs on this machine ATTACH, at an address such as 127.0.0.1:9494 (PROXMON_QUACK)"
+    server.add_argument("--quack", metavar="A", help=text)
     _add(commands, "first-look", first_look, "run the server and an agent for this machine, with a new password")
     demo = _add(commands, "demo", run_demo, "run the server with a simulated fleet, in a directory of its own")
     demo.add_argument("--hosts", type=int, default=DEMO_HOSTS, metavar="N", help=f"how many hosts ({DEMO_HOSTS})")

@@ -20,7 +20,15 @@ from proxmon.board import PastBoard
 from proxmon.client.frames import CUT_OFF, Chunks, pa, read_batches
 from proxmon.config import Settings
 from proxmon.control import read_control
-from proxmon.errors import NotFoundError, ProxmonError, QueryError, StoreUnavailableError, TokenError
+from proxmon.errors import (
+    ForbiddenError,
+    NotFoundError,
+    OverloadedError,
+    ProxmonError,
+    QueryError,
+    StoreUnavailableError,
+    TokenError,
+)
 from proxmon.guests import search_guests
 from proxmon.parts import load_part
 from proxmon.rulebook.file import load_book
@@ -28,6 +36,7 @@ from proxmon.runtime import Store, utc_now
 from proxmon.samples import check_over
 
 TIMEOUT_SECONDS = 60
+TOO_MANY, RETRY_SECONDS = 429, 2.0
 PATIENCE_SECONDS, PAUSE_SECONDS = 2.0, 0.02  # while another question is answered
 Parameters = Sequence[object] | Mapping[str, object] | None
 Rows = list[dict[str, Any]]
@@ -97,6 +106,18 @@ class ServerSource:
         """Do nothing: a server answers each question by itself."""
         return nullcontext()
 
+    def is_reader(self) -> bool:
+        """Tell whether the token is a reader's: it is known, and yet not allowed what an administrator may see.
+
+        Raises:
+            TokenError: it is unknown.
+        """
+        try:
+            self._get("/api/tokens")
+        except ForbiddenError:
+            return True
+        return False
+
     def _get(self, path: str, **parameters: str | None) -> Any:
         given = {name: value for name, value in parameters.items() if value}
         with self._open(f"{path}?{urlencode(given)}" if given else path) as answer:
@@ -108,8 +129,8 @@ class ServerSource:
         try:
             return urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS)  # noqa: S310 - as above
         except urllib.error.HTTPError as error:
-            kind = {401: TokenError, 404: NotFoundError, 422: QueryError}.get(error.code, ProxmonError)
-            raise kind(_sentence(error)) from error
+            with error:
+                raise _refusal(error) from error
         except (OSError, HTTPException) as error:
             raise ProxmonError(f"Look at the server at {self._url}: it does not answer ({error}).") from error
 
@@ -273,6 +294,13 @@ def _is_alive(pid: int) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def _refusal(error: urllib.error.HTTPError) -> ProxmonError:
+    if error.code == TOO_MANY:
+        return OverloadedError(_sentence(error), float(error.headers.get("Retry-After", RETRY_SECONDS)))
+    kinds = {401: TokenError, 403: ForbiddenError, 404: NotFoundError, 422: QueryError}
+    return kinds.get(error.code, ProxmonError)(_sentence(error))
 
 
 def _sentence(error: urllib.error.HTTPError) -> str:
