@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from operator import attrgetter
 
 from proxmon.events import Recorded
 from proxmon.forecast import Forecast, ForecastKey
@@ -35,6 +36,9 @@ class Resolution(StrEnum):
     ROWS = "rows"
     HOUR = "hour"
     EVENTS = "events"
+
+
+_RECEIVED_AT = attrgetter("received_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,18 +79,20 @@ class HostSnapshot:
     @property
     def newest_sample(self) -> Sample | None:
         """Return the sample that was received last, of any tier."""
-        return max(self.samples.values(), key=lambda sample: sample.received_at, default=None)
+        return max(self.samples.values(), key=_RECEIVED_AT, default=None)
 
     def with_samples(self, samples: Iterable[Sample], seen_at: datetime) -> HostSnapshot:
         """Return the host after a message with these samples was accepted at ``seen_at``."""
-        newest, scrubs = dict(self.samples), dict(self.scrubs)
+        newest, scrubs = dict(self.samples), self.scrubs
         for sample in samples:
             known = newest.get(sample.tier)
             if known is None or sample.observed_at >= known.observed_at:
                 newest[sample.tier] = sample
             if isinstance(sample.payload, FastPayload):
                 for pool, ended_at, seconds in finished_scrubs(sample.payload, sample.observed_at):
-                    scrubs[pool] = with_scrub(scrubs.get(pool, ()), ended_at, seconds)
+                    told = with_scrub(scrubs.get(pool, ()), ended_at, seconds)
+                    if told is not scrubs.get(pool):  # as a rule nothing is new, and nothing is copied
+                        scrubs = {**scrubs, pool: told}
         last_seen_at = max(seen_at, self.last_seen_at or seen_at)
         return replace(self, samples=newest, last_seen_at=last_seen_at, scrubs=scrubs)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import gzip
 import io
+import logging
 import time
 import zlib
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,6 +22,8 @@ from proxmon.costs import Latency
 from proxmon.errors import NotFoundError, TokenError, TooLargeError, UnreadableError
 from proxmon.samples import Appended, Sample, read_message
 
+log = logging.getLogger(__name__)
+
 # Reading a message of this size takes about a millisecond; a larger one is read beside the event loop.
 INLINE_BYTES = 64 * 1024
 
@@ -29,10 +31,12 @@ INLINE_BYTES = 64 * 1024
 class SampleStore(Protocol):
     """What ingest asks of the store."""
 
-    def append(self, samples: Sequence[Sample], check: Callable[[], None]) -> Future[Appended]:
-        """Store samples; the future is done once they are durable.
+    def submit(
+        self, samples: Sequence[Sample], check: Callable[[], None], ended: Callable[[Appended | Exception], None]
+    ) -> None:
+        """Store samples; ``ended`` is told once they are durable, or why nothing was stored.
 
-        ``check`` is called just before, in another thread; what it raises ends the future, and nothing is stored.
+        ``check`` is called just before; what it raises is told. Both are called in another thread.
         """
         ...
 
@@ -45,6 +49,30 @@ class Receipt:
     duplicates: int
 
 
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message of a host that was authenticated.
+
+    ``check`` is as in ``Ingest.accept``; ``then`` is called in the event loop's thread with what became of it, which is
+    an error of those that ``accept`` raises or any other.
+    """
+
+    host_id: int
+    body: bytes
+    encoding: str
+    check: Callable[[], None]
+    then: Callable[[Receipt | Exception], None]
+
+    @property
+    def is_read_at_once(self) -> bool:
+        """Tell whether the event loop can read it itself."""
+        return len(self.body) <= INLINE_BYTES and not self.encoding
+
+
+Outcome = Appended | Exception
+Told = Callable[[Outcome], None]
+
+
 class Ingest:
     """Accepts messages of hosts that were authenticated."""
 
@@ -54,6 +82,7 @@ class Ingest:
         self.budget = Budget()
         self.latency = Latency()
         self._arrivals = Arrivals()
+        self._tasks: set[asyncio.Task[None]] = set()  # the loop holds tasks weakly
 
     async def accept(self, host_id: int, body: bytes, encoding: str, check: Callable[[], None]) -> Receipt:
         """Store a message's samples; returns once they are durable.
@@ -66,61 +95,102 @@ class Ingest:
             UnreadableError, TooLargeError, SampleError, TokenError: nothing of the message was stored.
             StoreUnavailableError: the store cannot take samples now.
         """
-        received_at, began_at = self._clock(), time.perf_counter()
-        if len(body) > INLINE_BYTES or encoding:
-            samples = await asyncio.to_thread(self._read, body, encoding, host_id, received_at)
-        else:
-            samples = self._read(body, encoding, host_id, received_at)
-        if not samples:
-            return Receipt(0, 0)
-        try:
-            appended = await self._arrivals.wait(self._store.append(samples, check))
-        except NotFoundError as error:
-            raise TokenError("Send a token of a host that exists: this host was deleted.") from error
-        self.latency.add(time.perf_counter() - began_at)
-        new = [sample for sample, is_new in zip(samples, appended.is_new, strict=True) if is_new]
-        self._board.accept(host_id, new, received_at)
-        self.stored_count += appended.stored
-        self.duplicate_count += appended.duplicates
-        return Receipt(appended.stored, appended.duplicates)
+        told: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+        self.submit(Message(host_id, body, encoding, check, partial(_settle, told)))
+        return await told
 
-    def _read(self, body: bytes, encoding: str, host_id: int, received_at: datetime) -> list[Sample]:
-        return read_message(unpack(body, encoding, self._max_bytes), host_id, received_at)
+    def submit(self, message: Message) -> None:
+        """Store a message's samples as ``accept`` does, without a coroutine: that costs as much as reading it."""
+        received_at, began_at = self._clock(), time.perf_counter()
+        if message.is_read_at_once:
+            try:
+                samples = self._read(message, received_at)
+            except Exception as error:
+                message.then(error)
+            else:
+                self._store_samples(message, samples, began_at)
+        else:
+            task = asyncio.create_task(self._submit_large(message, received_at, began_at))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _submit_large(self, message: Message, received_at: datetime, began_at: float) -> None:
+        try:
+            samples = await asyncio.to_thread(self._read, message, received_at)
+        except Exception as error:
+            message.then(error)
+        else:
+            self._store_samples(message, samples, began_at)
+
+    def _read(self, message: Message, received_at: datetime) -> list[Sample]:
+        return read_message(unpack(message.body, message.encoding, self._max_bytes), message.host_id, received_at)
+
+    def _store_samples(self, message: Message, samples: Sequence[Sample], began_at: float) -> None:
+        if not samples:
+            message.then(Receipt(0, 0))
+            return
+        try:
+            ended = self._arrivals.expect(partial(self._stored, message, samples, began_at))
+            self._store.submit(samples, message.check, ended)
+        except Exception as error:
+            message.then(error)
+
+    def _stored(self, message: Message, samples: Sequence[Sample], began_at: float, outcome: Outcome) -> None:
+        if isinstance(outcome, NotFoundError):
+            told = TokenError("Send a token of a host that exists: this host was deleted.")
+            told.__cause__ = outcome
+            message.then(told)
+        elif isinstance(outcome, Exception):
+            message.then(outcome)
+        else:
+            self.latency.add(time.perf_counter() - began_at)
+            new = [sample for sample, is_new in zip(samples, outcome.is_new, strict=True) if is_new]
+            self.stored_count += outcome.stored
+            self.duplicate_count += outcome.duplicates
+            try:
+                self._board.accept(message.host_id, new, samples[0].received_at)
+            except Exception as error:
+                message.then(error)
+            else:
+                message.then(Receipt(outcome.stored, outcome.duplicates))
+
+
+def _settle(told: asyncio.Future[Receipt], outcome: Receipt | Exception) -> None:
+    if told.done():  # nobody waits any more
+        return
+    if isinstance(outcome, Receipt):
+        told.set_result(outcome)
+    else:
+        told.set_exception(outcome)
 
 
 class Arrivals:
-    """Lets coroutines wait for futures of a thread: those that end together wake the event loop once."""
+    """Brings what another thread tells into the event loop: what is told at about the same time wakes it once."""
 
     def __init__(self) -> None:
-        self._ended: deque[asyncio.Future[None]] = deque()
+        self._told: deque[tuple[Told, Outcome]] = deque()
         self._is_called = False
 
-    async def wait(self, future: Future[Appended]) -> Appended:
-        """Return the future's result, or raise its error; a waiter that gives up cancels it."""
-        loop = asyncio.get_running_loop()
-        woken = loop.create_future()
-        future.add_done_callback(partial(self._note, loop, woken))
-        try:
-            await woken
-        except asyncio.CancelledError:
-            future.cancel()
-            raise
-        return future.result()
+    def expect(self, told: Told) -> Told:
+        """Return what another thread may call, for ``told`` to be called in the event loop's."""
+        return partial(self._note, asyncio.get_running_loop(), told)
 
-    def _note(self, loop: asyncio.AbstractEventLoop, woken: asyncio.Future[None], _: Future[Appended]) -> None:
-        self._ended.append(woken)
+    def _note(self, loop: asyncio.AbstractEventLoop, told: Told, outcome: Outcome) -> None:
+        self._told.append((told, outcome))
         if not self._is_called:
             self._is_called = True
             with suppress(RuntimeError):  # the loop is closed, and nobody waits any more
                 loop.call_soon_threadsafe(self._wake)
 
     def _wake(self) -> None:
-        # First, so that what ends from here on calls again.
+        # First, so that what is told from here on calls again.
         self._is_called = False
-        while self._ended:
-            woken = self._ended.popleft()
-            if not woken.done():
-                woken.set_result(None)
+        while self._told:
+            told, outcome = self._told.popleft()
+            try:
+                told(outcome)
+            except Exception:  # one answer that fails must not keep the others waiting
+                log.exception("a message could not be answered")
 
 
 def unpack(body: bytes, encoding: str, max_bytes: int) -> bytes:

@@ -21,12 +21,12 @@ from proxmon.credentials import ApiToken, TokenSecret
 from proxmon.errors import NotFoundError, ReadOnlyError, StoreUnavailableError
 from proxmon.events import Event
 from proxmon.payload import Tier
-from proxmon.samples import Appended, Sample
 from storage.backup import DATABASE, SECRETS
 from storage.channels import ChannelTable
 from storage.credentials import CredentialFile
 from storage.database import CONFIG, SETTINGS, Database, first_line, locked_by, quiet
 from storage.directory import DataDirectory
+from storage.inbox import Append
 from storage.ledger import Ledger, Span
 from storage.migrations import NEWEST_VERSION, migrate
 from storage.moments import from_store
@@ -126,7 +126,7 @@ class NoWriter(Writer):
         """Tell that nothing waits to be stored."""
         return False
 
-    def append(self, samples: Sequence[Sample], check: Callable[[], None] = lambda: None) -> Future[Appended]:
+    def append(self, item: Append) -> None:
         """Refuse samples."""
         raise ReadOnlyError(REFUSAL)
 

@@ -27,11 +27,11 @@ log = logging.getLogger(__name__)
 
 # Whoever asks meets everything that was acknowledged, whatever this is. A commit writes some 15 KB besides its rows.
 FILL_INTERVAL_SECONDS = 5.0
-MAX_GROUP_SAMPLES = 500  # of one transaction
+MAX_GROUP_SAMPLES = 1_000  # of one transaction; of 500 each costs DuckDB a fifth more
 # More than a writer on a slow disk leaves behind; acknowledgements wait from here on.
-MAX_PENDING_SAMPLES = 20 * MAX_GROUP_SAMPLES
-# Of payloads; with their text and rows, samples take up to fifteen times as much memory.
-MAX_GROUP_BYTES, MAX_PENDING_BYTES = 2 * 2**20, 8 * 2**20
+MAX_PENDING_SAMPLES = 10 * MAX_GROUP_SAMPLES
+# Of payloads; with their rows, samples take up to ten times as much memory.
+MAX_GROUP_BYTES, MAX_PENDING_BYTES = 4 * 2**20, 12 * 2**20
 # A query may wait 0.15 s for a checkpoint of this size; of 16 MiB twice that, and 4 MiB write a fifth more.
 CHECKPOINT_WAL_BYTES = 8 * 2**20
 REOPEN_INTERVAL_SECONDS = 1.0

@@ -23,11 +23,14 @@ SAMPLES_PER_SECOND = 1_000  # what the writer manages also on a slow disk; used 
 
 @dataclass(frozen=True, slots=True)
 class Append:
-    """Samples that wait to be stored together; ``check`` raises when they may no longer be."""
+    """Samples that wait to be stored together.
+
+    ``check`` raises when they may no longer be; ``ended`` is called in the writer's thread with what became of them.
+    """
 
     samples: Sequence[Sample]
-    check: Callable[[], None] = lambda: None
-    future: Future[Appended] = field(default_factory=Future[Appended])
+    check: Callable[[], None]
+    ended: Callable[[Appended | Exception], None]
 
     def payload_bytes(self) -> int:
         """Return the size of the payloads."""

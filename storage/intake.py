@@ -48,21 +48,20 @@ Find = Callable[[Sequence[Sample]], set[Key]]
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A sample that can be stored: its text and its typed rows were made without an error."""
+    """A sample that can be stored: it is text, and its typed rows were made without an error."""
 
     sample: Sample
-    text: str
     rows: Rows
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A sample by its number; ``text`` is its payload, or None when DuckDB has that already."""
+    """A sample by its number; ``has_payload`` when DuckDB has it already, and only its typed rows are missing."""
 
     sample_id: int
     sample: Sample
     rows: Rows
-    text: str | None = None
+    has_payload: bool = False
 
     def journaled(self) -> Entry:
         """Return the sample as the journal keeps it."""
@@ -95,7 +94,8 @@ def _prepare(sample: Sample, ledger: Ledger) -> Prepared:
     if sample.host_id not in ledger.host_ids:
         raise NotFoundError("The host was deleted: add it again and use its new token.")
     try:
-        return Prepared(sample, sample.raw.decode(), typed_rows(sample))
+        sample.raw.decode()
+        return Prepared(sample, typed_rows(sample))
     except (UnicodeDecodeError, OverflowError, ValueError) as error:
         raise SampleError(f"Correct the {sample.tier} sample of {sample.collected_at}: {error}.") from error
 
@@ -115,7 +115,7 @@ def admit(ledger: Ledger, group: Sequence[Prepared], pending: Container[Key], fi
     for prepared in group:
         is_new = prepared.sample.key not in seen
         seen.add(prepared.sample.key)
-        stored.append(Stored(next_id, prepared.sample, prepared.rows, prepared.text) if is_new else None)
+        stored.append(Stored(next_id, prepared.sample, prepared.rows) if is_new else None)
         next_id += is_new
     return stored
 
@@ -147,7 +147,9 @@ def insert_samples(connection: DuckDBPyConnection, entries: Sequence[Stored]) ->
 
 def _insert(connection: DuckDBPyConnection, tier: Tier, rows: Sequence[Row]) -> None:
     if len(rows) <= MAX_PARAMETER_ROWS:
-        connection.execute(_INSERT_FEW[tier], [list(column) for column in zip(*rows, strict=True)])
+        *columns, payloads = zip(*rows, strict=True)
+        texts = [payload.decode() for payload in payloads]
+        connection.execute(_INSERT_FEW[tier], [*map(list, columns), texts])
     else:
         SAMPLE_TABLES[tier].append(connection, rows)
 
@@ -156,4 +158,4 @@ def _row(entry: Stored) -> Row:
     sample = entry.sample
     moments = map(to_store, (sample.collected_at, sample.received_at, sample.observed_at))
     clocks = (sample.interval_seconds, sample.clock_offset_seconds)
-    return (entry.sample_id, sample.host_id, *moments, *clocks, sample.agent_version, entry.text)
+    return (entry.sample_id, sample.host_id, *moments, *clocks, sample.agent_version, sample.raw)

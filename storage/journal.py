@@ -21,11 +21,14 @@ from pathlib import Path
 import msgspec
 
 from proxmon.payload import Tier
+from storage.arrow import pa
 
 log = logging.getLogger(__name__)
 
-_MAGIC = b"PXJ1"
-_HEAD = struct.Struct("<4sII")  # the magic, then length and CRC-32 of what follows
+_MAGIC = b"PXJ2"
+_HEAD = struct.Struct("<4sIII")  # the magic, length and CRC-32 of what follows, and its length once unpacked
+_CODEC = pa.Codec("zstd", compression_level=1)  # of eight samples together a sixth of what zlib costs, in a third
+_OLD_MAGIC, _OLD_HEAD = b"PXJ1", struct.Struct("<4sII")  # up to version 0.1: packed by zlib
 # Room that is there already makes each write cheaper: the file system need not note a new length.
 ROOM_BYTES = 4 * 2**20
 
@@ -66,8 +69,9 @@ class Journal:
 
     def append(self, entries: Sequence[Entry]) -> None:
         """Add samples, in the order of their numbers; they are durable when it returns. Raises OSError."""
-        body = zlib.compress(msgspec.msgpack.encode(entries), level=1)
-        block = _HEAD.pack(_MAGIC, len(body), zlib.crc32(body)) + body
+        plain = msgspec.msgpack.encode(entries)
+        body = _CODEC.compress(plain, asbytes=True)
+        block = _HEAD.pack(_MAGIC, len(body), zlib.crc32(body), len(plain)) + body
         with self._lock:
             current = self._files[self._current]
             if current.is_clear:
@@ -122,13 +126,22 @@ def recover(paths: Sequence[Path]) -> list[Entry]:
 def _blocks(content: bytes) -> Iterator[tuple[int, list[Entry]]]:
     """Give the blocks until one is not whole, each with where it ends."""
     position = 0
-    while len(content) - position >= _HEAD.size:
-        magic, length, checksum = _HEAD.unpack_from(content, position)
-        begin, position = position + _HEAD.size, position + _HEAD.size + length
-        body = content[begin:position]
-        if magic != _MAGIC or len(body) != length or zlib.crc32(body) != checksum:
-            return
-        yield position, msgspec.msgpack.decode(zlib.decompress(body), type=list[Entry])
+    while (found := _read_block(content, position)) is not None:
+        position, plain = found
+        yield position, msgspec.msgpack.decode(plain, type=list[Entry])
+
+
+def _read_block(content: bytes, position: int) -> tuple[int, bytes] | None:
+    """Return where the block at a position ends and what is in it; None when it is not whole."""
+    head = _OLD_HEAD if content.startswith(_OLD_MAGIC, position) else _HEAD
+    if len(content) - position < head.size:
+        return None
+    magic, length, checksum, *size = head.unpack_from(content, position)
+    begin, end = position + head.size, position + head.size + length
+    body = content[begin:end]
+    if magic not in (_MAGIC, _OLD_MAGIC) or len(body) != length or zlib.crc32(body) != checksum:
+        return None
+    return end, _CODEC.decompress(body, *size, asbytes=True) if size else zlib.decompress(body)
 
 
 def _keep_aside(path: Path, content: bytes, count: int) -> None:

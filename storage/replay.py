@@ -45,7 +45,7 @@ def _stored(entry: Entry) -> Stored:
         raw=entry.raw,
         payload=_payload(entry),
     )
-    return Stored(entry.sample_id, sample, typed_rows(sample), entry.raw.decode())
+    return Stored(entry.sample_id, sample, typed_rows(sample))
 
 
 def _payload(entry: Entry) -> Payload:

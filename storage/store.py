@@ -37,7 +37,7 @@ from storage.database import Database
 from storage.directory import DataDirectory
 from storage.events import find_step, list_events, list_recorded_since
 from storage.history import read_history
-from storage.inbox import Inbox
+from storage.inbox import Append, Inbox
 from storage.parquet import write_parquet
 from storage.queries import Parameters, QueryAnswer
 from storage.reader import FOREVER, Moment, read_received_since
@@ -151,16 +151,39 @@ class Store:
         self._opened.close()
 
     def append(self, samples: Sequence[Sample], check: Callable[[], None] = lambda: None) -> Future[Appended]:
-        """Queue samples to be stored together; the future ends when they are durable.
+        """Queue samples as ``submit`` does; the future ends when they are durable, or with the error.
 
-        It fails with SampleError when one of them cannot be stored, with NotFoundError when its host was deleted,
-        with StoreUnavailableError when none can be stored now; the samples of other calls are stored nevertheless.
-        ``check`` is called in the writer's thread just before they are stored; what it raises ends the future.
+        Samples whose future is cancelled before their turn are not stored.
+        """
+        future: Future[Appended] = Future()
+
+        def begin() -> None:
+            if not future.set_running_or_notify_cancel():
+                raise StoreUnavailableError("Nobody waits for these samples any more.")
+            check()
+
+        def end(outcome: Appended | Exception) -> None:
+            if isinstance(outcome, Appended):
+                future.set_result(outcome)
+            elif not future.cancelled():
+                future.set_exception(outcome)
+
+        self.submit(samples, begin, end)
+        return future
+
+    def submit(
+        self, samples: Sequence[Sample], check: Callable[[], None], ended: Callable[[Appended | Exception], None]
+    ) -> None:
+        """Queue samples to be stored together; ``ended`` is told once they are durable, or why they are not.
+
+        That is SampleError when one of them cannot be stored, NotFoundError when its host was deleted, and
+        StoreUnavailableError when none can be stored now; the samples of other calls are stored nevertheless.
+        ``check`` is called just before they are stored; what it raises is told. Both are called in the writer's thread.
 
         Raises:
             OverloadedError: too many samples wait already.
         """
-        return self._writer.append(samples, check)
+        self._writer.append(Append(samples, check, ended))
 
     def append_events(self, events: Sequence[Event]) -> Future[None]:
         """Queue events to be stored with the next commit; the future ends when they are durable."""

@@ -90,7 +90,7 @@ class Tables:
             for table, added in entry.rows.items():
                 rows.setdefault(table, []).extend(added)
             rows.setdefault(VDEV_SAMPLES.name, []).extend(_changed_vdevs(trees, entry.sample))
-        fresh = [entry for entry in entries if entry.text is not None]
+        fresh = [entry for entry in entries if not entry.has_payload]
         scrubs = self._ledger.new_scrubs([entry.sample for entry in fresh])
         connection.execute("BEGIN")
         insert_samples(connection, fresh)
@@ -114,7 +114,9 @@ def replay(connection: DuckDBPyConnection, tables: Tables) -> None:
     """Fill the typed tables from the samples that they do not have yet."""
     count = 0
     while rows := read_samples_after_progress(connection, REPLAY_ROWS):
-        entries = [Stored(sample_id, sample, typed_rows(sample)) for sample_id, sample in rows if sample]
+        entries = [
+            Stored(sample_id, sample, typed_rows(sample), has_payload=True) for sample_id, sample in rows if sample
+        ]
         tables.append(connection, entries, rows[-1][0])
         count += len(rows)
     if count:

@@ -57,11 +57,9 @@ class Writer:
         """Tell whether samples were acknowledged that the tables do not have yet."""
         return bool(self._filler.pending_keys)
 
-    def append(self, samples: Sequence[Sample], check: Callable[[], None] = lambda: None) -> Future[Appended]:
-        """Queue samples; the future ends when they are durable. Raises OverloadedError when too many wait."""
-        item = Append(samples, check)
+    def append(self, item: Append) -> None:
+        """Queue samples, which are durable when the item has ended. Raises OverloadedError when too many wait."""
         self._inbox.put(item)
-        return item.future
 
     def remember(self, events: Sequence[Event]) -> Future[None]:
         """Queue events; the future ends when they are durable."""
@@ -158,24 +156,22 @@ class Writer:
                 log.exception("samples could not be stored")
             self._trouble = unavailable(error)
             for append, _ in prepared:
-                append.future.set_exception(self._trouble)
+                _tell(append, self._trouble)
             return
         self._trouble = None
         for (append, _), result in zip(prepared, appended, strict=True):
-            append.future.set_result(result)
+            _tell(append, result)
 
     def _prepare(self, append: Append) -> list[Prepared] | None:
-        if not append.future.set_running_or_notify_cancel():
-            return None
         try:
             append.check()
             return prepare(append.samples, self.ledger)
         except ProxmonError as error:
-            append.future.set_exception(error)
+            _tell(append, error)
         except Exception as error:
             # One sample that breaks our own code must not fail those that wait beside it.
             log.exception("a sample could not be prepared")
-            append.future.set_exception(SampleError(f"Correct the sample: {first_line(error)}."))
+            _tell(append, SampleError(f"Correct the sample: {first_line(error)}."))
         return None
 
     def _journal(self, prepared: Group) -> list[Appended]:
@@ -195,3 +191,10 @@ class Writer:
     def _find(self, samples: Sequence[Sample]) -> set[Key]:
         with self._database.reader() as cursor:
             return find_stored(cursor, samples)
+
+
+def _tell(append: Append, outcome: Appended | Exception) -> None:
+    try:
+        append.ended(outcome)
+    except Exception:  # one listener that fails must not keep the others waiting
+        log.exception("a sender could not be told what became of its samples")

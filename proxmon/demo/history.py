@@ -23,7 +23,7 @@ from proxmon.demo.names import host_name
 from proxmon.demo.scenario import Scenario
 from proxmon.payload import Tier
 from proxmon.runtime import Store, make_monitor
-from proxmon.samples import Appended, read_message
+from proxmon.samples import Appended, Sample, read_message
 
 DAY = timedelta(days=1)
 TICK = timedelta(seconds=1)  # how often a live server lets time pass
@@ -41,6 +41,10 @@ CHUNK_MESSAGES = 400
 
 class PastStore(Store, Protocol):
     """What the history asks of the store."""
+
+    def append(self, samples: Sequence[Sample]) -> Future[Appended]:
+        """Store samples; the future is done once they are durable."""
+        ...
 
     def keep_up(self, at: datetime) -> None:
         """Bring the rollups up to a moment, and delete what is then too old."""
@@ -154,7 +158,7 @@ class _Writer:
         if is_new_day:
             await self.settle(chunk[0].received_at)
         samples = [sample for message in chunk for sample in message.samples]
-        self.stored.append((chunk, self.store.append(samples, lambda: None)))
+        self.stored.append((chunk, self.store.append(samples)))
         if len(self.stored) > 1:
             await self._judge(*self.stored.pop(0))
 

@@ -5,7 +5,6 @@ Whatever is not such a message, and whoever is not known yet, goes the usual way
 
 from __future__ import annotations
 
-import asyncio
 import http.client
 import logging
 import time
@@ -28,6 +27,7 @@ from proxmon.context import Monitor
 from proxmon.errors import ProxmonError, StoreUnavailableError
 from proxmon.handlers.base import bearer_token, error_headers, error_sentence, http_status
 from proxmon.handlers.bodies import Body
+from proxmon.ingest import Message, Receipt
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class IngestLane(HTTPServerConnectionDelegate):
                 token = bearer_token(headers) or ""
                 host_id = self._monitor.hosts.find_authenticated(token)
                 if host_id is not None:
-                    return Message(self._monitor, request_conn, self._headers, host_id, token)
+                    return Request(self._monitor, request_conn, self._headers, host_id, token)
             return self._application.start_request(server_conn, request_conn)
 
         return Chosen(choose)
@@ -80,7 +80,7 @@ class Chosen(HTTPMessageDelegate):
         return chosen.headers_received(start_line, headers)
 
 
-class Message(HTTPMessageDelegate):
+class Request(HTTPMessageDelegate):
     """One message of a host that was authenticated."""
 
     def __init__(
@@ -89,7 +89,6 @@ class Message(HTTPMessageDelegate):
         self._monitor, self._connection, self._headers = monitor, connection, headers
         self._host_id, self._token, self._encoding = host_id, token, ""
         self._body = Body(monitor.ingest.budget)
-        self._task: asyncio.Task[None] | None = None
 
     def headers_received(self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders) -> None:
         """Note how the body is packed."""
@@ -101,22 +100,23 @@ class Message(HTTPMessageDelegate):
 
     def finish(self) -> None:
         """Take in the message, which is complete."""
-        # The loop holds tasks weakly.
-        self._task = asyncio.create_task(self._answer())
+        try:
+            body = self._body.read()
+        except ProxmonError as error:
+            self._answer(error)
+        else:
+            self._monitor.ingest.submit(Message(self._host_id, body, self._encoding, self._check_token, self._answer))
 
     def on_connection_close(self) -> None:
         """Let go of the body, which nobody waits for any more."""
         self._body.let_go()
 
-    async def _answer(self) -> None:
-        try:
-            ingest = self._monitor.ingest
-            receipt = await ingest.accept(self._host_id, self._body.read(), self._encoding, self._check_token)
-            self._write(200, {"stored": receipt.stored, "duplicates": receipt.duplicates})
-        except Exception as error:
-            self._refuse(error)
-        finally:
-            self._body.let_go()
+    def _answer(self, outcome: Receipt | Exception) -> None:
+        self._body.let_go()
+        if isinstance(outcome, Receipt):
+            self._write(200, {"stored": outcome.stored, "duplicates": outcome.duplicates})
+        else:
+            self._refuse(outcome)
 
     def _check_token(self) -> None:
         self._monitor.hosts.check(self._host_id, self._token)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from unittest.mock import patch
 
 import pytest
 
@@ -14,10 +14,12 @@ from proxmon.bus import Bus
 from proxmon.config import RuleSettings
 from proxmon.errors import NotFoundError, StoreUnavailableError, TokenError, TooLargeError, UnreadableError
 from proxmon.fleet import Fleet, HostSnapshot
-from proxmon.ingest import Ingest, unpack
+from proxmon.ingest import Arrivals, Ingest, unpack
 from proxmon.payload import Tier
 from proxmon.samples import Appended, Sample
 from tests.builders import NOW, a_host, a_message, a_wire_sample
+
+STORED = Appended(1, 0, (True,))
 
 
 class Answering:
@@ -26,13 +28,10 @@ class Answering:
     def __init__(self, answer: Appended | Exception) -> None:
         self.answer = answer
 
-    def append(self, samples: Sequence[Sample], check: Callable[[], None]) -> Future[Appended]:
-        future: Future[Appended] = Future()
-        if isinstance(self.answer, Exception):
-            future.set_exception(self.answer)
-        else:
-            future.set_result(self.answer)
-        return future
+    def submit(
+        self, samples: Sequence[Sample], check: Callable[[], None], ended: Callable[[Appended | Exception], None]
+    ) -> None:
+        ended(self.answer)
 
 
 def accept(answer: Appended | Exception, body: bytes = a_message(), encoding: str = "") -> Board:
@@ -106,3 +105,37 @@ def test_a_message_of_the_largest_size_is_read() -> None:
 def test_what_is_not_packed_as_said_is_unreadable(body: bytes, encoding: str) -> None:
     with pytest.raises(UnreadableError):
         unpack(body, encoding, 1000)
+
+
+def test_an_answer_that_fails_keeps_no_other_waiting(caplog: pytest.LogCaptureFixture) -> None:
+    told: list[object] = []
+
+    async def story() -> None:
+        arrivals = Arrivals()
+        for listener in (failing, told.append):
+            arrivals.expect(listener)(STORED)
+        await asyncio.sleep(0)
+
+    def failing(_: object) -> None:
+        raise RuntimeError("gone")
+
+    asyncio.run(story())
+    assert told == [STORED]
+    assert "could not be answered" in caplog.text
+
+
+def test_the_loop_is_woken_once_for_what_is_told_together() -> None:
+    told: list[object] = []
+
+    async def story() -> None:
+        arrivals, loop = Arrivals(), asyncio.get_running_loop()
+        with patch.object(loop, "call_soon_threadsafe", wraps=loop.call_soon_threadsafe) as wake:
+            for _ in range(3):
+                arrivals.expect(told.append)(STORED)
+            await asyncio.sleep(0)
+            assert (wake.call_count, len(told)) == (1, 3)
+            arrivals.expect(told.append)(STORED)
+            await asyncio.sleep(0)
+        assert (wake.call_count, len(told)) == (2, 4)
+
+    asyncio.run(story())

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import struct
 import subprocess
+import zlib
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from proxmon.fleet import Host
@@ -29,7 +32,7 @@ def paths(tmp_path: Path) -> Sequence[Path]:
 
 def an_entry(number: int) -> Entry:
     sample = a_sample(collected_at=NOW + number * SECOND)
-    return Stored(number, sample, {}, sample.raw.decode()).journaled()
+    return Stored(number, sample, {}).journaled()
 
 
 def numbers(paths: Sequence[Path]) -> list[int]:
@@ -38,6 +41,14 @@ def numbers(paths: Sequence[Path]) -> list[int]:
 
 def test_what_was_added_is_recovered_as_it_was(paths: Sequence[Path]) -> None:
     Journal(paths).append([an_entry(1), an_entry(2)])
+    assert recover(paths) == [an_entry(1), an_entry(2)]
+
+
+def test_what_an_older_version_left_is_recovered_together_with_what_followed(paths: Sequence[Path]) -> None:
+    packed = zlib.compress(msgspec.msgpack.encode([an_entry(1)]))
+    Journal(paths).append([an_entry(2)])
+    new = paths[0].read_bytes().rstrip(b"\0")
+    paths[0].write_bytes(struct.pack("<4sII", b"PXJ1", len(packed), zlib.crc32(packed)) + packed + new)
     assert recover(paths) == [an_entry(1), an_entry(2)]
 
 
@@ -92,7 +103,7 @@ def test_a_damaged_file_is_read_up_to_there_and_kept_aside(
     for number in (1, 2, 3):
         journal.append([an_entry(number)])
     content = paths[0].read_bytes()
-    last = content.rindex(b"PXJ1")
+    last = content.rindex(b"PXJ2")
     paths[0].write_bytes(content[: last + 40] + b"\xff" + content[last + 41 :])
     damaged = paths[0].read_bytes()
     with caplog.at_level(logging.WARNING):
@@ -103,7 +114,7 @@ def test_a_damaged_file_is_read_up_to_there_and_kept_aside(
     assert aside.name in caplog.text
 
 
-@pytest.mark.parametrize("rest", [b"PXJ1", b"\0" * 5000, b"PXJ1" + b"\xff" * 8], ids=["torn", "room", "endless"])
+@pytest.mark.parametrize("rest", [b"PXJ2", b"\0" * 5000, b"PXJ1" + b"\xff" * 8], ids=["torn", "room", "endless"])
 def test_what_follows_the_last_whole_block_does_no_harm(paths: Sequence[Path], rest: bytes) -> None:
     Journal(paths).append([an_entry(1)])
     paths[0].write_bytes(paths[0].read_bytes().rstrip(b"\0") + rest)

@@ -195,6 +195,17 @@ def test_a_sample_whose_sender_gave_up_is_not_stored(store: Store, host: Host, q
     assert query("SELECT count(*) FROM samples") == [(0,)]
 
 
+def test_a_sender_that_cannot_be_told_keeps_no_other_waiting(
+    store: Store, host: Host, caplog: pytest.LogCaptureFixture
+) -> None:
+    held = Held(store)
+    store.submit([a_sample(host.id)], lambda: None, failing(RuntimeError("gone")))
+    later = store.append([a_sample(host.id, collected_at=NOW + SECOND)])
+    held.let_go()
+    assert later.result().stored == 1
+    assert "could not be told" in caplog.text
+
+
 def test_a_sample_whose_sender_may_no_longer_send_is_not_stored(store: Store, host: Host, query: Query) -> None:
     def refuse() -> None:
         raise TokenError("Send a valid token.")
