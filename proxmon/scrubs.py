@@ -48,6 +48,8 @@ def with_scrub(
 
     A host that tells of the same scrub once more may say then how long it took; of two such words the longer counts.
     """
+    if known and known[0].ended_at == ended_at and known[0].duration_seconds == duration_seconds:
+        return known
     same = next((one for one in known if one.ended_at == ended_at), None)
     if same is not None and (same.duration_seconds or 0.0) >= (duration_seconds or 0.0):
         return known
@@ -94,8 +96,9 @@ def finished_scrubs(payload: FastPayload, observed_at: datetime) -> Iterator[tup
 
 def _duration(pool: Pool) -> float | None:
     scan = pool.scan
-    is_scrub = scan is not None and (scan.function, scan.state) == ("scrub", "finished")
-    return scan.duration_seconds if scan is not None and is_scrub else None
+    if scan is None or scan.duration_seconds is None or scan.function != "scrub" or scan.state != "finished":
+        return None
+    return scan.duration_seconds
 
 
 def scrub_date(pool: Pool) -> ScrubDate | None:

@@ -67,8 +67,9 @@ class Scrub:
 
     def is_told_by(self, other: Scrub) -> bool:
         """Tell whether the other one says as much and was known as early."""
-        says_as_much = (other.duration_seconds or 0.0) >= (self.duration_seconds or 0.0)
-        return other.ended_at == self.ended_at and says_as_much and other.observed_at <= self.observed_at
+        if other.ended_at != self.ended_at or other.observed_at > self.observed_at:
+            return False
+        return self.duration_seconds is None or (other.duration_seconds or 0.0) >= self.duration_seconds
 
 
 @dataclass(slots=True)
