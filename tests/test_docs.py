@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 from typing import cast
 
@@ -10,6 +11,7 @@ import pytest
 
 from proxmon.board import Board
 from proxmon.bus import Bus
+from proxmon.cli import make_parser
 from proxmon.config import RuleSettings, list_settings
 from proxmon.costmetrics import CostCollector
 from proxmon.costs import FileSize, Latency, ServerCost, StoreReport, TableSize, Usage
@@ -68,3 +70,23 @@ def test_every_metric_is_explained() -> None:
     for metric in [*fleet.collect(), *costs.collect()]:
         name = f"{metric.name}_total" if metric.type == "counter" else metric.name
         assert f"`{name}`" in DOCS["metrics.md"]
+
+
+def list_command_lines() -> list[str]:
+    """List the calls of our program in the docs' shell blocks, without what is around them."""
+    blocks = [block for text in DOCS.values() for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL)]
+    lines = [re.sub(r"\s#.*", "", line) for block in blocks for line in block.splitlines()]
+    pieces = [piece.strip() for line in lines for piece in re.split(r"&&|\||;|>", line)]
+    found = [re.fullmatch(r"(?:.*-- )?(?:\S*/)?proxmon (.*)", piece) for piece in pieces]
+    return [match[1] for match in found if match and not match[1].startswith("agent ")]
+
+
+@pytest.mark.parametrize("line", list_command_lines())
+def test_every_command_of_the_docs_is_one_that_the_program_takes(line: str) -> None:
+    assert callable(make_parser().parse_args(shlex.split(line)).run)
+
+
+def test_every_target_of_the_docs_is_in_the_makefile() -> None:
+    targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    named = {name for text in DOCS.values() for name in re.findall(r"(?:^|`)make ([a-z0-9-]+)", text, re.MULTILINE)}
+    assert {"run", "check"} <= named <= targets
