@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from proxmon.alerts.model import AlertEvent, EventKind, Severity
 from proxmon.fleet import Host, HostSnapshot
 from proxmon.payload import Tier
 from proxmon.samples import DEFAULT_INTERVALS, Sample, read_other_sections, read_payload
@@ -150,3 +151,24 @@ def a_message(*samples: dict[str, Any], **changes: Any) -> bytes:
 def a_wire_sample(tier: str = "fast", **changes: Any) -> dict[str, Any]:
     """Return a sample as it stands in a message."""
     return {"tier": tier, "collected_at": iso(NOW), "payload": PAYLOADS[Tier(tier)]()} | changes
+
+
+def an_opened_alert(**changes: Any) -> AlertEvent:
+    """Return the event that opened an alert on a pool which fills."""
+    values: dict[str, Any] = {
+        "alert_id": 1,
+        "host_id": 1,
+        "happened_at": NOW,
+        "kind": EventKind.OPENED,
+        "severity": Severity.WARNING,
+        "cause": "zpool_capacity",
+        "rule": "zpool_capacity",
+        "subject": "tank",
+        "message": "tank is 85 % full",
+        "value": 85.0,
+        "unit": "%",
+        "threshold": "warning from 80 %",
+        "clears_when": "Delete `data`.",
+        "began_at": NOW - timedelta(minutes=1),
+    }
+    return AlertEvent(**(values | changes))

@@ -14,29 +14,13 @@ from dashboards.alerts import AlertsPage
 from dashboards.live import BEAT_SECONDS
 from dashboards.overview import OverviewPage
 from proxmon.alerts.channels import Channel
-from proxmon.alerts.model import AlertEvent, EventKind, Severity
 from proxmon.alerts.records import follow
 from proxmon.bus import Changes
-from tests.builders import NOW, a_fast_payload, a_host, a_pool, a_sample, a_snapshot
+from tests.builders import NOW, a_fast_payload, a_host, a_pool, a_sample, a_snapshot, an_opened_alert
 from tests.dashboards.parts import a_monitor
 
 BROKEN = a_fast_payload(zfs_pools={"pools": [a_pool(health="DEGRADED")]})
-OPENED = AlertEvent(
-    alert_id=7,
-    host_id=1,
-    happened_at=NOW,
-    kind=EventKind.OPENED,
-    severity=Severity.WARNING,
-    cause="zpool_capacity",
-    rule="zpool_capacity",
-    subject="tank",
-    message="tank is 85 % full",
-    value=85.0,
-    unit="%",
-    threshold="warning from 80 %",
-    clears_when="Delete `data`.",
-    began_at=NOW - timedelta(minutes=1),
-)
+OPENED = an_opened_alert(alert_id=7)
 
 
 @pytest.fixture

@@ -8,19 +8,16 @@ from datetime import timedelta
 import pytest
 
 from proxmon.alerts.messages import MOST_CHARACTERS, MOST_DATED, NO_LINKS, REPETITION, Composer, Item
-from proxmon.alerts.model import AlertEvent, EventKind, Severity
+from proxmon.alerts.model import EventKind, Severity
 from proxmon.alerts.orders import without_secrets
 from proxmon.alerts.records import fold
 from proxmon.alerts.senders import AppriseSender
 from proxmon.alerts.tellings import Owed
-from tests.builders import NOW
+from tests.builders import NOW, an_opened_alert
 
 COMPOSER = Composer("https://mon.example/proxmon", lambda alert_id: f"token-{alert_id}")
-OPENED = AlertEvent(
+OPENED = an_opened_alert(
     alert_id=3,
-    host_id=1,
-    happened_at=NOW,
-    kind=EventKind.OPENED,
     severity=Severity.CRITICAL,
     cause="zpool_devices",
     rule="zpool_health",
@@ -30,6 +27,7 @@ OPENED = AlertEvent(
     threshold="critical for any other word than ONLINE",
     clears_when="Replace the disk.",
     began_at=NOW - timedelta(minutes=2),
+    unit="",
 )
 
 

@@ -6,29 +6,14 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-from proxmon.alerts.model import AlertEvent, EventKind, Severity
+from proxmon.alerts.model import EventKind, Severity
 from proxmon.fleet import Host
 from storage import Store
-from tests.builders import DAY, NOW
+from tests.builders import DAY, NOW, an_opened_alert
 from tests.storage.conftest import Query
 
 MINUTE = timedelta(minutes=1)
-OPENED = AlertEvent(
-    alert_id=1,
-    host_id=1,
-    happened_at=NOW,
-    kind=EventKind.OPENED,
-    severity=Severity.WARNING,
-    cause="zpool_capacity",
-    rule="zpool_capacity",
-    subject="tank",
-    message="tank is 85 % full",
-    value=85.0,
-    unit="%",
-    threshold="warning from 80 %",
-    clears_when="Delete data.",
-    began_at=NOW - MINUTE,
-)
+OPENED = an_opened_alert()
 WORSE = replace(OPENED, kind=EventKind.ESCALATED, severity=Severity.CRITICAL, happened_at=NOW + MINUTE)
 CLOSED = replace(WORSE, kind=EventKind.CLOSED, happened_at=NOW + 5 * MINUTE, detail="tank is 70 % full")
 OTHER = replace(OPENED, alert_id=2, rule="zpool_health", value="DEGRADED", subject="rpool")
