@@ -10,6 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from collected import stop_all
 from hypervisor import Hypervisor
 from scripted_server import ScriptedServer
 
@@ -23,3 +24,9 @@ def hypervisor(tmp_path: Path) -> Hypervisor:
 def server() -> Iterator[ScriptedServer]:
     with ScriptedServer() as running:
         yield running
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_running() -> Iterator[None]:
+    yield
+    stop_all()

@@ -11,10 +11,8 @@ import os
 import statistics
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -28,13 +26,12 @@ import duckdb
 import storage.upkeep
 from proxmon.config import RetentionSettings
 from proxmon.credentials import TokenSecret
-from proxmon.payload import Tier
 from proxmon.series import SeriesKind, SeriesRequest
 from storage import Store
 from storage.database import CONFIG
 from storage.series_sql import AGGREGATED_ROLLUPS, AGGREGATED_ROWS
-from tests.builders import a_sample
 from tools.bench.messages import payloads
+from tools.bench.pace import Pace, repeated
 from tools.bench.table import Row, row
 
 HOSTS = 100
@@ -42,7 +39,7 @@ DAYS = int(os.environ.get("PROXMON_BENCH_DAYS", "30"))
 PAYLOAD_HOURS, ZPOOL_DAYS = 6, 14
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 END = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-RATE, BESIDE_SECONDS, COLD_RUNS = 10.0, 6.0, 5
+BESIDE_SECONDS, COLD_RUNS = 6.0, 5
 STALL_GOAL = 250.0
 # What a build needs for a while; the format is the server's.
 BUILD_CONFIG = CONFIG | {"memory_limit": "1GB", "threads": 2}
@@ -108,12 +105,13 @@ def measure_history() -> list[Row]:
         build(directory)
         built = time.perf_counter() - began
         size = (directory / "fleet.duckdb").stat().st_size / 2**20
+        pace = Pace(HOSTS, END)
         return [
             row(f"a store of {HOSTS} hosts and {DAYS} days: to build it", [built], "s"),
             row("… its file", [size], "MiB"),
             *measure_questions(directory),
-            *measure_deletion(directory),
-            *measure_beside(directory),
+            *measure_deletion(directory, pace),
+            *measure_beside(directory, pace),
         ]
 
 
@@ -168,11 +166,11 @@ def cold_rows(what: str, found: Sequence[Cold], goal: float | None = None) -> It
     yield row("… its CPU time", [one.cpu_seconds * 1000 for one in found], "ms")
 
 
-def measure_beside(directory: Path) -> list[Row]:
+def measure_beside(directory: Path, pace: Pace) -> list[Row]:
     """Measure how long samples take to be durable alone, beside each question and beside upkeep."""
     store = Store.open(directory, retention=RetentionSettings(row_days=14, compact_percent=0))
     try:
-        alone = ingest(store, BESIDE_SECONDS)
+        alone = pace.keep(store, BESIDE_SECONDS)
         rows = [row("a sample is durable, alone", alone, "ms")]
         questions: tuple[tuple[str, Callable[[Store], object]], ...] = (
             ("24 h of one host", partial(chart, span=DAY)),
@@ -180,12 +178,12 @@ def measure_beside(directory: Path) -> list[Row]:
             ("past moments", partial(past, age=20 * DAY)),
         )
         for words, question in questions:
-            with repeated(store, question):
-                found = ingest(store, BESIDE_SECONDS)
+            with repeated(partial(question, store)):
+                found = pace.keep(store, BESIDE_SECONDS)
             share = statistics.median(found) / statistics.median(alone)
             rows += [row(f"… beside {words}", found, "ms"), row("… in times of alone", [share], "ratio", "≤ 2", 2)]
         began = time.perf_counter()
-        found = beside(store, store.compact)
+        found = pace.keep_beside(store, store.compact)
         rows += stalls("the store is compacted", found, time.perf_counter() - began)
     finally:
         store.close()
@@ -193,7 +191,7 @@ def measure_beside(directory: Path) -> list[Row]:
     return [*rows, size]
 
 
-def measure_deletion(directory: Path) -> list[Row]:
+def measure_deletion(directory: Path, pace: Pace) -> list[Row]:
     """Measure how long samples wait while the server deletes what its defaults keep no longer."""
     spans = RetentionSettings(compact_percent=0)
     usual, storage.upkeep.ROLLUP_INTERVAL_SECONDS = storage.upkeep.ROLLUP_INTERVAL_SECONDS, 0.0
@@ -201,7 +199,7 @@ def measure_deletion(directory: Path) -> list[Row]:
     storage.upkeep.ROLLUP_INTERVAL_SECONDS = usual
     try:
         began = time.perf_counter()
-        found = beside(store, partial(wait_for_deletion, store, END - spans.row_days * DAY))
+        found = pace.keep_beside(store, partial(wait_for_deletion, store, END - spans.row_days * DAY))
         return stalls(f"{DAYS - spans.row_days:g} days of rows are deleted", found, time.perf_counter() - began)
     finally:
         store.close()
@@ -269,56 +267,3 @@ def fleet(store: Store) -> None:
     while answer.next_chunk():
         pass
     answer.close()
-
-
-def ingest(store: Store, seconds: float) -> list[float]:
-    """Store samples at the pace of the fleet and return in milliseconds when each was durable."""
-    until, found = time.perf_counter() + seconds, list[float]()
-    while time.perf_counter() < until:
-        found.append(one_sample(store))
-    return found
-
-
-def beside(store: Store, work: Callable[[], object]) -> list[float]:
-    """Store samples at the pace of the fleet for as long as something else takes."""
-    working = threading.Thread(target=work)
-    working.start()
-    found = [one_sample(store)]
-    while working.is_alive():
-        found.append(one_sample(store))
-    return found
-
-
-_texts = [json.dumps(one) for one in islice(payloads(2), 50)]
-_count = 0
-
-
-def one_sample(store: Store) -> float:
-    """Store a sample of the next host, wait for its turn, and return the milliseconds until it was durable."""
-    global _count  # noqa: PLW0603 - the measurements follow each other in time
-    _count += 1
-    at = END + timedelta(seconds=_count / RATE)
-    sample = a_sample(1 + _count % HOSTS, Tier.FAST, json.loads(_texts[_count % len(_texts)]), collected_at=at)
-    began = time.perf_counter()
-    store.append([sample]).result()
-    took = time.perf_counter() - began
-    time.sleep(max(0.0, 1 / RATE - took))
-    return took * 1000
-
-
-@contextmanager
-def repeated(store: Store, ask: Callable[[Store], object]) -> Generator[None]:
-    """Ask again and again in another thread."""
-    is_over = threading.Event()
-
-    def work() -> None:
-        while not is_over.wait(0.05):
-            ask(store)
-
-    asking = threading.Thread(target=work)
-    asking.start()
-    try:
-        yield
-    finally:
-        is_over.set()
-        asking.join()
