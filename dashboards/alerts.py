@@ -99,7 +99,8 @@ class AlertsPage(Page):
         """Say which channels are paused, for who looks here and waits for a message."""
         channels = [] if self.at is not None else self.monitor.channels.list_channels()
         paused = [one.name for one in channels if one.paused_at is not None]
-        return f"Paused, so that messages wait: {listed(paused)}." if paused else ""
+        noun, verb = ("channels", "are") if len(paused) > 1 else ("channel", "is")
+        return f"Messages wait: the {noun} {listed(paused)} {verb} paused." if paused else ""
 
     def _silence_rows(self) -> list[Message]:
         book = self.monitor.silences

@@ -170,7 +170,7 @@ def test_a_channel_is_paused_and_resumed_and_the_page_of_alerts_says_so(
         channel = page.locator("[data-role=channel][data-name=hook]")
         channel.get_by_role("button", name="Pause").click()
         expect(channel.get_by_text("Paused", exact=True)).to_be_visible()
-        expect(alerts.locator("[data-role=paused-channels]")).to_have_text("Paused, so that messages wait: hook.")
+        expect(alerts.locator("[data-role=paused-channels]")).to_have_text("Messages wait: the channel hook is paused.")
         break_pool(own_server, token)
         expect(channel).to_contain_text("1 alert waiting to be told")
         assert hook.got == []

@@ -46,7 +46,7 @@ def test_the_page_says_which_channels_are_paused_and_no_longer_when_they_are_res
     monitor.channels.list_channels = lambda: channels
     page = AlertsPage(monitor=monitor)
     part: Any = page.context()["alerts"]
-    assert part.state["note"] == "Paused, so that messages wait: phone."
+    assert part.state["note"] == "Messages wait: the channel phone is paused."
     channels[0] = channel
     (message,) = page.refresh(None)
     assert message["note"] == ""
