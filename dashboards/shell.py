@@ -59,7 +59,7 @@ def head(prefix: str) -> Markup:
     return render(
         "head.html",
         styles=[asset_url(prefix, name) for name in STYLES],
-        font=f"{prefix}/assets/inter.woff2",
+        font=f"{prefix}/assets/vendor/inter.woff2",
         theme=asset_url(prefix, "theme.js"),
         imports=import_map(prefix),
         page=asset_url(prefix, "page.js"),

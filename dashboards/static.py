@@ -22,7 +22,7 @@ STYLES = (
     "admin.css",
     "rules.css",
     "travel.css",
-    "uplot.css",
+    "vendor/uplot.css",
     "charts.css",
 )
 
@@ -40,7 +40,8 @@ def asset_url(prefix: str, name: str) -> str:
 
 def import_map(prefix: str) -> Markup:
     """Return the browser's import map: a module that imports another by its plain name gets the right version."""
-    names = sorted(path.name for path in assets_directory().glob("*.js"))
+    assets = assets_directory()
+    names = sorted(path.relative_to(assets).as_posix() for path in assets.rglob("*.js"))
     imports = {f"{prefix}/assets/{name}": asset_url(prefix, name) for name in names}
     return script_json({"imports": imports})
 

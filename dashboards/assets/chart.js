@@ -2,7 +2,7 @@
 import { placeMarks, shade } from "./chart-marks.js";
 import { el, setText } from "./dom.js";
 import { timeLabels } from "./times.js";
-import uPlot from "./uplot.js";
+import uPlot from "./vendor/uplot.js";
 import { UNKNOWN } from "./words.js";
 
 const HEIGHT = 148;

@@ -11,12 +11,12 @@ import pytest
 
 from proxmon.alerts.hours import read_hours
 from proxmon.alerts.links import LIFETIME, LinkSigner
-from proxmon.alerts.model import AlertEvent, EventKind, Severity
+from proxmon.alerts.model import EventKind, Severity
 from proxmon.alerts.records import AlertRecord, follow
 from proxmon.alerts.silences import Silence, SilenceBook, read_silence
 from proxmon.bus import Bus
 from proxmon.errors import NotFoundError, SampleError, TokenError
-from tests.builders import NOW
+from tests.builders import NOW, an_opened_alert
 
 HOUR = timedelta(hours=1)
 
@@ -40,18 +40,7 @@ class SilenceMemory:
 
 
 def a_record(**changes: Any) -> AlertRecord:
-    values: dict[str, Any] = {
-        "alert_id": 7,
-        "host_id": 1,
-        "happened_at": NOW,
-        "kind": EventKind.OPENED,
-        "severity": Severity.WARNING,
-        "cause": "zpool_capacity",
-        "rule": "zpool_capacity",
-        "subject": "tank",
-        "message": "tank is 85 % full",
-    }
-    return follow(None, AlertEvent(**(values | changes)))
+    return follow(None, an_opened_alert(**({"alert_id": 7} | changes)))
 
 
 def silence(**wish: Any) -> Silence:
