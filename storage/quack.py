@@ -14,7 +14,6 @@ import importlib.util
 import itertools
 import logging
 import re
-import resource
 import secrets
 import socket
 import threading
@@ -28,21 +27,22 @@ from typing import Any, Protocol
 
 import duckdb
 
-from proxmon.errors import ProxmonError, SettingsError, TokenError
+from proxmon.errors import ProxmonError, SettingsError, StoreUnavailableError, TokenError
 from storage.arrow import pa
 from storage.database import first_line
 from storage.gate import MAX_SQL_CHARACTERS
 from storage.guard import statm_bytes
 from storage.quack_sql import ASKS_SCHEMAS, ASKS_TABLES, COLUMNS, SCHEMAS, literal, refusal, tables_answer
+from storage.queries import FAILURES
 
 log = logging.getLogger(__name__)
 
 EXTENSIONS = ("httpfs", "quack")  # in this order: Quack speaks HTTP by the first
 INSTALL = "pip install 'proxmon[quack]'"
 MOST_SESSIONS = 1_000
-# Quack takes a message of any size from anybody on this machine, before it has asked for a token: the kernel then
-# refuses the memory. The stacks of its 128 threads count, 8 MiB each, although they are hardly used.
-MAX_GROWTH_BYTES = 1024 * 2**20 + 1536 * 2**20
+# Quack takes a message of any size from anybody on this machine, before it has asked for a token. What a process may
+# map is no bound for that: its 128 threads and three allocators map gigabytes that they hardly use.
+MAX_RESIDENT_BYTES = 1536 * 2**20
 TOKEN = re.compile(r"[A-Za-z0-9_-]{1,128}")
 # A statement begins to read its rows at once, and then has them also when their table is dropped.
 KEPT_SECONDS = 10.0
@@ -128,11 +128,12 @@ class QuackServer:
             raise SettingsError(f"Choose another address: {self._uri} cannot be listened on: {reason}.") from error
 
     @staticmethod
-    def bound_memory() -> None:
-        """Let this process grow no further than answers need, before it serves; only where proc(5) tells its size."""
+    def check_memory() -> None:
+        """Raise StoreUnavailableError when this process has grown too large, as far as proc(5) tells its size."""
         with suppress(OSError):
-            limit = statm_bytes(5) + MAX_GROWTH_BYTES
-            resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+            if statm_bytes(1) > MAX_RESIDENT_BYTES:
+                limit = MAX_RESIDENT_BYTES // 2**20
+                raise StoreUnavailableError(f"Start Quack's process again: it needed more than {limit} MiB.")
 
     def look_after(self, now: datetime) -> None:
         """Drop rows that were handed on, and start anew when a client has been reading one answer for too long."""
@@ -190,7 +191,7 @@ class QuackServer:
         except TokenError as error:
             self._forget(session or "")
             return refusal(error)
-        except (ProxmonError, duckdb.Error, pa.ArrowException, OSError) as error:
+        except (ProxmonError, *FAILURES) as error:
             return refusal(error)
 
     def _is_question(self, statement: str) -> bool:
@@ -217,7 +218,7 @@ class QuackServer:
         try:
             with self._connection.cursor() as cursor:
                 cursor.from_arrow(rows.reader).create(name)
-        except (duckdb.Error, pa.ArrowException) as error:
+        except FAILURES as error:
             raise rows.failure or error from error
         finally:
             batches.close()
