@@ -19,8 +19,11 @@ export function askRule(rule, host, act) {
 
 const parameterFields = (rule) => ({ key, unit, words }) => [
   ...(words.length ? [choice("policy", "Policy", [["", "as it is"], ...words.map((word) => [word, word])])] : []),
-  ...(isSwitch(rule, key) ? [choice(key, upper(key), SWITCH)] : [number(rule, key, `${upper(key)}${unit ? `, ${unit}` : ""}`)]),
+  ...(isSwitch(rule, key) ? [choice(key, upper(key), SWITCH)] : [number(rule, key, `${upper(parameterName(key))}${unit ? `, ${unit}` : ""}`)]),
 ];
+
+// A parameter's key in words, without the unit, which is shown beside it.
+export const parameterName = (key) => key.replaceAll("_", " ").replace(/ (percent|days|hours|seconds|celsius)$/, "");
 
 const held = (rule, key) => rule.values.find((one) => one.key === key && !one.subject)?.value;
 const isSwitch = (rule, key) => typeof held(rule, key) === "boolean";

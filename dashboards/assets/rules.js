@@ -1,7 +1,7 @@
 // The page of rules: what holds, an editor for the owner's own, and their rehearsal before they are saved.
 import { el, setText } from "./dom.js";
 import { drawRehearsal } from "./rehearsal.js";
-import { askRule } from "./rule-dialog.js";
+import { askRule, parameterName } from "./rule-dialog.js";
 import { count } from "./words.js";
 
 const CHECK_AFTER = 400;
@@ -187,6 +187,6 @@ const valueOf = (rule, key) => rule.values.find((one) => one.key === key && !one
 const plain = (value) => (value === true ? "yes" : value === false ? "no" : String(value));
 
 function thresholds(rule) {
-  const words = rule.parameters.map(({ key, unit }) => `${key.replaceAll("_", " ").replace(/ (percent|days|hours|seconds|celsius)$/, "")} ${plain(valueOf(rule, key))}${unit ? ` ${unit}` : ""}`);
+  const words = rule.parameters.map(({ key, unit }) => `${parameterName(key)} ${plain(valueOf(rule, key))}${unit ? ` ${unit}` : ""}`);
   return words.join(", ");
 }
