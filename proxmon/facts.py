@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Any
 
@@ -15,7 +15,7 @@ from proxmon.rules.base import whole
 from proxmon.rules.words import plural, span
 from proxmon.rules.zpools import of_pools
 from proxmon.samples import Sample
-from proxmon.scrubs import parse_scrub_end
+from proxmon.scrubs import LONGEST_SECONDS, parse_scrub_end
 
 # All of the sections that facts depend on: where that is the same, so are they.
 FACT_READS: Mapping[tuple[Tier, str], Callable[[Any], object]] = {
@@ -190,12 +190,22 @@ def _scan(before: Mapping[str, ScanFact | None], pool: Pool, sample: Sample) -> 
     scan, known = pool.scan, before.get(pool.name)
     if scan is None or not scan.function or not scan.state:
         return None
-    started_at = parse_scrub_end(scan.start_at) if scan.start_at else None
+    started_at = _told_start(scan)
     if started_at is None and known is not None and known.goes_on(scan):
         started_at = known.started_at
     elif started_at is None and scan.state == "scanning" and pool.name in before:
         started_at = sample.observed_at
     return ScanFact(scan.function, scan.state, started_at, scan.end_at, scan.errors)
+
+
+def _told_start(scan: Scan) -> datetime | None:
+    """Return when a scan began by what the host says: its start while it runs, its duration once it has finished."""
+    if scan.start_at:
+        return parse_scrub_end(scan.start_at)
+    ended_at = parse_scrub_end(scan.end_at) if scan.end_at else None
+    if ended_at is None or scan.duration_seconds is None or scan.duration_seconds > LONGEST_SECONDS:
+        return None
+    return ended_at - timedelta(seconds=scan.duration_seconds)
 
 
 def _cluster(sample: Sample | None) -> str | None:

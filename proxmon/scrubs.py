@@ -14,6 +14,7 @@ from proxmon.samples import parse_time
 # A date whose zone is not known is taken as UTC, and zones go from 12 hours behind it to 14 hours ahead.
 ZONES_SPAN = timedelta(hours=14)
 MAX_KNOWN_CHARACTERS = 64  # what a date needs; longer ones are not remembered
+LONGEST_SECONDS = 10 * 366 * 86_400.0  # no scan takes ten years; what is said to is not believed
 KNOWN_SCRUBS = 6  # of a pool: the last one, and the five before that it is held against
 CLOCKS_DIFFER = timedelta(minutes=1)  # by which host and server may disagree while both count as right
 
@@ -98,7 +99,7 @@ def _duration(pool: Pool) -> float | None:
     scan = pool.scan
     if scan is None or scan.duration_seconds is None or scan.function != "scrub" or scan.state != "finished":
         return None
-    return scan.duration_seconds
+    return scan.duration_seconds if scan.duration_seconds <= LONGEST_SECONDS else None
 
 
 def scrub_date(pool: Pool) -> ScrubDate | None:

@@ -12,7 +12,7 @@ from proxmon.findings import Detail, Finding, Skipped, Verdict, earliest, worst
 from proxmon.payload import Pool, PoolsSection, Section, Tier
 from proxmon.rules.base import Case, Rule, Summary, failing, judge_each
 from proxmon.rules.words import number, plural, span
-from proxmon.scrubs import KNOWN_SCRUBS, parse_scrub_date
+from proxmon.scrubs import KNOWN_SCRUBS, LONGEST_SECONDS, parse_scrub_date
 
 NAME = "scrub_duration"
 FEWEST = 2  # scrubs that one is held against; a single one may have been the odd one out
@@ -79,8 +79,9 @@ def _detail(case: Case, name: str, run: Run) -> Detail:
     lasted, usual = span(run.seconds) + (" so far" if run.is_running else ""), span(run.usual)
     is_slow = verdict is not Verdict.OK
     words = f"{number(run.ratio)} times the usual {usual}" if is_slow else f"{usual} is usual"
-    left = timedelta(seconds=limit - run.seconds)
-    valid_until = case.now + left if run.is_running and not is_slow else None
+    left = limit - run.seconds
+    is_due = run.is_running and not is_slow and left <= LONGEST_SECONDS
+    valid_until = case.now + timedelta(seconds=left) if is_due else None
     return Detail(name, verdict, f"{name}: {what} {lasted}, {words}", round(run.ratio, 2), valid_until=valid_until)
 
 

@@ -287,6 +287,17 @@ def test_a_scrub_has_a_start_an_end_a_duration_and_a_result() -> None:
     assert ended.message == "Scrub finished after 6 min with 2 errors"
 
 
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(7200, "Scrub finished after 2 h without errors"), (1e18, "Scrub finished without errors")],
+)
+def test_a_scrub_that_ran_unseen_has_the_duration_that_the_host_tells(seconds: float, words: str) -> None:
+    end = NOW + 300 * SECOND
+    done = {"function": "scrub", "state": "finished", "errors": 0, "end_at": iso(end), "duration_seconds": seconds}
+    [ended] = Story().hear(fast(), fast(310, **pools({"scan": done}))).told(EventKind.SCRUB)
+    assert (ended.happened_at, ended.message) == (end, words)
+
+
 def test_a_scrub_that_was_there_from_the_first_is_not_new() -> None:
     assert Story().hear(fast(), fast(10)).told(EventKind.SCRUB) == []
 

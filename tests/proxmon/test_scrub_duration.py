@@ -157,6 +157,15 @@ def test_the_limits_can_be_set_for_a_pool() -> None:
     assert [found(a_past(6, 6, last), hours).verdict for last in (9, 11)] == [Verdict.OK, Verdict.WARNING]
 
 
+def test_numbers_beyond_all_sense_end_no_judgement() -> None:
+    assert isinstance(judge(a_past(1e14, 1e14, 1e14)), Skipped)
+    host = hear(a_past(80_000, 80_000), NOW, running(NOW - HOUR))
+    assert found(host, "[[scrub_duration]]\nmax_ratio = 1e300\n").verdict is Verdict.OK
+    for year in ("0001", "9999"):
+        odd = hear(a_past(6, 6, 6), NOW, running(NOW, start_at=f"{year}-12-31T23:59:59Z"))
+        assert found(odd).message == "tank: its last scrub took 6 h, 6 h is usual"
+
+
 def test_another_scrub_of_a_pool_is_never_the_same_as_before() -> None:
     host, book = a_past(6, 6, 6), RuleBook(SETTINGS)
     assert is_unchanged(host, hear(host, NOW + HOUR / 600, told(6, NOW - 10 * DAY)), book, NOW)
