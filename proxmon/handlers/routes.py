@@ -61,9 +61,9 @@ HANDLERS: tuple[tuple[str, type[ApiHandler]], ...] = (
 )
 
 
-# Answered 404. The last two are Panel's, and no page of ours needs them: below /components it imports whatever module a
-# path names, for anybody, and autoload.js starts a page inside another site's.
-CLOSED = (r"/api/.*", r"/agent/.*", r"/components/.*", r"/(?:.*/)?autoload\.js")
+# Answered 404. /components and autoload.js are Panel's, and no page of ours needs them: below the one it imports
+# whatever module a path names, for anybody, and the other starts a page inside another site's. No file has a NUL.
+CLOSED = (r"/api/.*", r"/agent/.*", r"/components/.*", r"/(?:.*/)?autoload\.js", r"/.*%00.*")
 
 
 class UnknownHandler(ApiHandler):

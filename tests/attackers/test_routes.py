@@ -128,6 +128,8 @@ TABLE: dict[str, tuple[Use, ...]] = {
     "/components/(.*)$": (Use(Access.EVERYBODY, "/components/os/x/y/z"),),
     # Panel would start a page inside another site's.
     r"/(?:.*/)?autoload\.js$": (Use(Access.EVERYBODY, "/vms/autoload.js?bokeh-autoload-element=x"),),
+    # Of which Tornado's static files would make a 500.
+    "/.*%00.*$": (Use(Access.EVERYBODY, "/static/js/%00"),),
     "/?$": (Use(Access.SESSION, "/"),),
     "/ws$": (Use(Access.SOCKET, ""),),
     "/metadata$": (Use(Access.SESSION, "/metadata"),),
@@ -299,6 +301,10 @@ def test_another_sites_page_changes_nothing_with_the_owners_cookie(
         "/static/%2e%2e/%2e%2e/etc/passwd",
         "/static/extensions/panel/%2e%2e/%2e%2e/config.py",
         "/components/..%2f..%2f/etc/passwd",
+        "/assets/login.css%00",
+        "/static/js/%00",
+        "/vms/static/%00/../js/bokeh.min.js",
+        "/hosts/x%00/static/js/bokeh.min.js",
     ],
 )
 def test_no_path_leads_to_another_file(server: Server, credentials: dict[str, dict[str, str]], path: str) -> None:
