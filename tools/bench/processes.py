@@ -23,3 +23,9 @@ def written_bytes(pid: int) -> int:
 def resident_mb(pid: int) -> float:
     """Return the memory that the process holds."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE") / 1e6
+
+
+def peak_mb(pid: int) -> float:
+    """Return the most memory that the process ever held."""
+    fields = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return int(fields["VmHWM"].split()[0]) * 1024 / 1e6
