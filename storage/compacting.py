@@ -24,6 +24,7 @@ GROUP_ROWS = 122_880
 CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "memory_limit": "512MB",
     "threads": 1,
+    "max_vacuum_tasks": 0,  # what is appended at last must not be merged in the server's memory
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
 }

@@ -49,9 +49,15 @@ log = logging.getLogger(__name__)
 CHECK_SECONDS = 600.0
 # A smaller store is not worth the work, and what is deleted in an hour comes and goes.
 MIN_GAIN_BYTES = 64 * 2**20
+# Each checkpoint leaves a row group in every table that grows, and a query looks at all of them.
+MOST_SMALL_GROUPS = 1000
 # How long it is tried to find a moment in which nobody reads; a query ends after 30 s by default.
 QUIET_SECONDS, PAUSE_SECONDS = 120.0, 0.5
 OPEN_FILES = Path("/proc/self/fd")  # proc(5)
+_SMALL_GROUPS = """
+SELECT count(DISTINCT row_group_id) - (SELECT count(*) // 122_880 FROM base.host_samples)
+FROM pragma_storage_info('base.host_samples')
+"""
 GROWING = tuple(kept.name for kept in KEPT)
 _TABLES = "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'base' ORDER BY table_name"
 _SEQUENCES = """
@@ -60,7 +66,7 @@ SELECT sequence_name, coalesce(last_value + 1, start_value) FROM duckdb_sequence
 
 
 class Compactor:
-    """Compacts one open store, at most once at a time; by itself when ``above_percent`` of the file is free."""
+    """Compacts one open store, at most once at a time; by itself when it is due, unless ``above_percent`` is 0."""
 
     def __init__(self, database: Database, directory: DataDirectory, filler: Filler, above_percent: float) -> None:
         self._database, self._directory, self._filler = database, directory, filler
@@ -76,6 +82,15 @@ class Compactor:
     def is_running(self) -> bool:
         """Tell whether the store is being compacted."""
         return self._is_running.locked()
+
+    def is_due(self) -> bool:
+        """Tell whether enough of the file is free, or it is in enough pieces, to be worth the work."""
+        size = self._size()
+        if size.free_bytes >= max(MIN_GAIN_BYTES, size.file_bytes * self._above_percent / 100):
+            return True
+        with self._database.reader() as cursor:
+            [(small,)] = cursor.execute(_SMALL_GROUPS).fetchall()
+        return small >= MOST_SMALL_GROUPS
 
     def compact(self) -> Compaction:
         """Write the store into a new file, which takes the old one's place; returns what that gained.
@@ -115,8 +130,7 @@ class Compactor:
     def _watch(self) -> None:
         while not self._ending.wait(CHECK_SECONDS):
             try:
-                size = self._size()
-                if size.free_bytes >= max(MIN_GAIN_BYTES, size.file_bytes * self._above_percent / 100):
+                if self.is_due():
                     self.compact()
             except (StoreUnavailableError, ConflictError) as error:
                 log.warning("the store is compacted later: %s", error)

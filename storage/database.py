@@ -37,6 +37,12 @@ CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "threads": 1,
 }
 SETTINGS = (
+    # Else what was freed goes back to the system only when somebody allocates again.
+    "SET GLOBAL allocator_background_threads = true",
+    "SET GLOBAL allocator_flush_threshold = '16MB'",
+    # A checkpoint would merge small row groups and hold all their payloads in memory as they came: hundreds of MB of a
+    # large fleet, and of large payloads more than may be had, which ends the database. Compaction does it, apart.
+    "SET GLOBAL max_vacuum_tasks = 0",
     # Stored times have no zone: compared with now() they would be taken for the server's local time.
     "SET GLOBAL TimeZone = 'UTC'",
     # A thousand nested operators, DuckDB's own limit, keep it planning for minutes in which nothing interrupts it.

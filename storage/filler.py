@@ -32,8 +32,9 @@ MAX_GROUP_SAMPLES = 1_000  # of one transaction; of 500 each costs DuckDB a fift
 MAX_PENDING_SAMPLES = 10 * MAX_GROUP_SAMPLES
 # Of payloads; with their rows, samples take up to ten times as much memory.
 MAX_GROUP_BYTES, MAX_PENDING_BYTES = 4 * 2**20, 12 * 2**20
-# A query may wait 0.15 s for a checkpoint of this size; of 16 MiB twice that, and 4 MiB write a fifth more.
-CHECKPOINT_WAL_BYTES = 8 * 2**20
+# A query may wait 0.3 s for a checkpoint of this size. Each leaves row groups of its own, which nothing merges soon:
+# those of 8 MiB would take half as much room again on the disk.
+CHECKPOINT_WAL_BYTES = 16 * 2**20
 REOPEN_INTERVAL_SECONDS = 1.0
 
 

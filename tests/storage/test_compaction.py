@@ -299,3 +299,23 @@ def test_nothing_is_collected_unless_the_file_is_still_open(directory: Path, mon
 def test_a_share_is_at_most_all() -> None:
     with pytest.raises(SettingsError, match="PROXMON_COMPACT_PERCENT"):
         RetentionSettings(compact_percent=101)
+
+
+def test_a_file_in_many_small_pieces_is_due(
+    store: Store, host: Host, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.compaction.MOST_SMALL_GROUPS", 4)
+    compactor = store._writer.compactor
+    assert not compactor.is_due()
+    for number in range(4):
+        store.append([a_sample(host.id, collected_at=NOW + number * SECOND)]).result()
+        checkpoint(store)
+    assert compactor.is_due()
+    store.compact()
+    assert not compactor.is_due()
+
+
+def checkpoint(store: Store) -> None:
+    """Write all that was stored into the file."""
+    store.settle()
+    store._writer.run(lambda _: None, then=lambda _: store._writer._filler._checkpoint())

@@ -129,7 +129,9 @@ def test_what_arrives_too_late_for_rows_is_rolled_up_first(store: Store, host: H
 
 
 def test_room_is_used_again(directory: Path) -> None:
-    spans = RetentionSettings(fast_payload_days=1, row_days=1, guest_row_days=1, minute_days=1, hour_days=1)
+    spans = RetentionSettings(
+        fast_payload_days=1, hourly_payload_days=1, row_days=1, guest_row_days=1, minute_days=1, hour_days=1
+    )
     store = Store.open(directory)
     host = store.add_host("pve-01", SECRET, NOW - DAY)
     store.close()

@@ -1,0 +1,34 @@
+"""What the store holds in memory does not grow with what it has on the disk."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+import storage.database
+from storage import Store
+from tests.builders import NOW, a_fast_payload, a_sample
+from tests.storage.conftest import SECRET, ask_file
+
+MIB = 2**20
+CHECKPOINTS, SAMPLES_EACH = 16, 6
+
+
+def test_checkpoints_of_large_payloads_need_no_more_memory_the_more_there_are(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(storage.database.CONFIG, "memory_limit", "48MB")
+    store = Store.open(directory)
+    host = store.add_host("pve-01", SECRET, NOW)
+    for number in range(CHECKPOINTS * SAMPLES_EACH):
+        at = NOW + timedelta(seconds=number)
+        payload = a_fast_payload(padding=f"{number}" * (MIB // len(f"{number}")))
+        store.append([a_sample(host.id, collected_at=at, payload=payload)]).result()
+        if number % SAMPLES_EACH == 0:
+            store.settle()
+            with store._writer._filler.lock:
+                assert store._writer._filler._checkpoint()
+    store.close()
+    assert ask_file(directory, "SELECT count(*) FROM base.fast_samples") == [(CHECKPOINTS * SAMPLES_EACH,)]
