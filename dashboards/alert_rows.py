@@ -40,7 +40,7 @@ def alert_row(record: AlertRecord, host: str | None, now: datetime, silence: Sil
         "label": rule_label(newest.rule),
         "rule": newest.rule,
         "subject": newest.subject,
-        "message": newest.message,
+        "message": newest.lasting,
         "measured": measured(newest),
         "threshold": newest.threshold,
         "clears_when": newest.clears_when,
@@ -101,7 +101,7 @@ def _headline(record: AlertRecord, monitor: Monitor) -> Message:
         "id": record.id,
         "severity": record.severity.value,
         "host": judged.name if judged else SERVER,
-        "message": record.newest.message,
+        "message": record.newest.lasting,
     }
 
 
@@ -113,7 +113,7 @@ def measured(event: AlertEvent) -> str:
 
 
 def _event(event: AlertEvent) -> Message:
-    words = event.detail or ("" if event.kind in (EventKind.ACKNOWLEDGED, EventKind.STEADIED) else event.message)
+    words = event.detail or ("" if event.kind in (EventKind.ACKNOWLEDGED, EventKind.STEADIED) else event.lasting)
     return {
         "at": unix(event.happened_at),
         "kind": event.kind.value,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,7 +19,6 @@ MOST_WHOLE, MOST_DATED, MOST_CHARACTERS = 3, 10, 5_000
 MOST_WORDS = 200  # of one alert among many
 MOST_NAMED = 5
 REPETITION = "This may be a repetition: it is not known whether an earlier attempt arrived."
-_SPAN = re.compile(r" (?:for )?\d[\d.,]* \w+(?: ago)?$")
 NO_LINKS = "Set PROXMON_PUBLIC_URL on the server, and messages have links."
 
 
@@ -53,7 +51,7 @@ class Item:
         newest = self.record.newest
         if newest.rule != "offline":
             return plain(newest.message)
-        why = _SPAN.sub("", plain(newest.message))
+        why = plain(newest.lasting)
         return f"Offline: {why[:1].lower()}{why[1:]}"
 
     @property

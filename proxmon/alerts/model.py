@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +11,7 @@ from enum import StrEnum
 from proxmon.findings import Verdict
 from proxmon.rulebook.catalog import Policy
 
+_SPAN = re.compile(r" (?:for )?\d[\d.,]* \w+(?: ago)?$")
 SERVER_ID = 0  # the host of an alert about the server itself; hosts count from 1
 
 
@@ -107,6 +109,11 @@ class AlertEvent:
     actor: str = ""
     detail: str = ""
     until: datetime | None = None
+
+    @property
+    def lasting(self) -> str:
+        """Return the message without for how long a host is offline, which does not stay true."""
+        return _SPAN.sub("", self.message) if self.rule == "offline" else self.message
 
 
 def event_of(alert: Alert, kind: EventKind, at: datetime, detail: str = "") -> AlertEvent:

@@ -53,6 +53,12 @@ def test_the_page_says_which_channels_are_paused_and_no_longer_when_they_are_res
     assert all("note" not in message for message in page.refresh(None))
 
 
+def test_a_row_does_not_say_how_long_ago_a_host_fell_silent_when_the_alert_opened() -> None:
+    silent = replace(OPENED, rule="offline", subject="", message="The agent was stopped 0 s ago")
+    assert alert_row(follow(None, silent), "pve-01", NOW)["message"] == "The agent was stopped"
+    assert alert_row(follow(None, replace(silent, rule="x")), "pve-01", NOW)["message"].endswith("0 s ago")
+
+
 def test_a_deleted_host_s_alert_leads_nowhere() -> None:
     row = alert_row(follow(None, OPENED), None, NOW)
     assert (row["host"], row["is_linked"]) == ("", False)
