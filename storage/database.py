@@ -25,6 +25,9 @@ from storage.salvage import salvage_wal
 
 log = logging.getLogger(__name__)
 
+MEMORY = "512MB"
+# Blocks that were written or read stay in memory, up to the limit; of those that nobody uses this much is kept.
+RESTING_MEMORY = "64MB"
 CONFIG: dict[str, str | bool | int | float | list[str]] = {
     # The format that DuckDB 1.5 and 2.0 both read and write, and the first that compresses long text.
     "storage_compatibility_version": "v1.5.0",
@@ -32,7 +35,7 @@ CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoload_known_extensions": False,
     # The writer checkpoints itself, between two groups: DuckDB would do it inside a commit that somebody waits for.
     "wal_autocheckpoint": "1TB",
-    "memory_limit": "512MB",
+    "memory_limit": MEMORY,
     # A second thread is woken for each small insert: it costs a third more CPU, and gains a fifth on long scans.
     "threads": 1,
 }
@@ -51,6 +54,7 @@ SETTINGS = (
     "SET GLOBAL max_temp_directory_size = '2GB'",
     # The store reads no other file and loads nothing, whatever SQL it is asked to run (storage/gate.py).
     "SET GLOBAL enable_external_access = false",
+    "SET GLOBAL allowed_configs = ['memory_limit']",
     "SET GLOBAL lock_configuration = true",
 )
 REOPEN_WAIT_SECONDS = 10.0
@@ -118,6 +122,15 @@ class Database:
             with self._changed:
                 self._readers -= 1
                 self._changed.notify_all()
+
+    def let_go(self) -> None:
+        """Give most of the memory back that only keeps blocks for later; nothing happens while somebody reads."""
+        if self._readers:
+            return
+        connection = self.writer()
+        with suppress(duckdb.OutOfMemoryException):  # there is more that is needed
+            connection.execute(f"SET GLOBAL memory_limit = '{RESTING_MEMORY}'")
+        connection.execute(f"SET GLOBAL memory_limit = '{MEMORY}'")
 
     def pause_readers(self) -> bool:
         """Let new readers wait until ``resume_readers``; False, and nothing waits, when somebody reads on."""

@@ -272,6 +272,7 @@ class Filler:
         try:
             self._rewrites += 1
             self._database.writer().execute("CHECKPOINT")
+            self._database.let_go()
             self._is_log_new, self._checkpoint_bytes = True, CHECKPOINT_WAL_BYTES
         except (duckdb.Error, StoreUnavailableError) as error:
             self._roll_back(error)

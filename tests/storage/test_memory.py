@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 import storage.database
+from proxmon.fleet import Host
 from storage import Store
 from tests.builders import NOW, a_fast_payload, a_sample
 from tests.storage.conftest import SECRET, ask_file
@@ -32,3 +34,22 @@ def test_checkpoints_of_large_payloads_need_no_more_memory_the_more_there_are(
                 assert store._writer._filler._checkpoint()
     store.close()
     assert ask_file(directory, "SELECT count(*) FROM base.fast_samples") == [(CHECKPOINTS * SAMPLES_EACH,)]
+
+
+def test_what_was_written_does_not_stay_in_memory(
+    store: Store, host: Host, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.database.RESTING_MEMORY", "2MB")
+    for number in range(120):
+        payload = a_fast_payload(padding=os.urandom(50_000).hex())
+        at = NOW + timedelta(seconds=number)
+        store.append([a_sample(host.id, collected_at=at, payload=payload)]).result()
+    store.settle()
+    with store._writer._filler.lock:
+        assert store._writer._filler._checkpoint()
+    with store._database.reader() as cursor:
+        [(held,)] = cursor.execute("SELECT sum(memory_usage_bytes) FROM duckdb_memory()").fetchall()
+        [(limit,)] = cursor.execute("SELECT current_setting('memory_limit')").fetchall()
+    assert (directory / "fleet.duckdb").stat().st_size > 3 * MIB
+    assert held <= 2 * MIB
+    assert limit == "488.2 MiB"
