@@ -7,7 +7,7 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
-from proxmon.cli.options import Commands, add_data_option, settings_of
+from proxmon.cli.options import Commands, add_source_options, connect_as_said
 from proxmon.errors import ConflictError, QueryError
 from proxmon.parts import load_part
 from proxmon.runtime import utc_now
@@ -27,13 +27,13 @@ def add_commands(commands: Commands) -> None:
         "--span", metavar="S", default=SPAN, help=f"how much time around it, half on each side ({SPAN})"
     )
     parser.add_argument("--force", action="store_true", help="replace the file when there is one")
-    add_data_option(parser)
+    add_source_options(parser)
     parser.set_defaults(run=bundle)
 
 
 def bundle(options: argparse.Namespace) -> None:
     """Write the bundle, and say what can be done with it."""
-    from proxmon.client import connect_locally, read_moment  # noqa: PLC0415 - pandas takes a second
+    from proxmon.client import read_moment  # noqa: PLC0415 - pandas takes a second
 
     at, half = read_moment(options.at), read_timedelta(options.span) / 2
     now, file = utc_now(), Path(options.file)
@@ -45,7 +45,7 @@ def bundle(options: argparse.Namespace) -> None:
         raise ConflictError(f"Choose another name, or --force: {file} is there already.")
     write, kind = load_part("bundle"), load_part("bundle request")
     request = kind(options.host, at, at - half, min(at + half, now))
-    fleet = connect_locally(settings_of(options))
+    fleet = connect_as_said(options)
     with fleet.hold():
         samples = write(fleet, request, file)
     print(f"{file}: {samples} samples of {options.host}. Show it with", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""``proxmon export``: the rows of a view as Parquet or CSV, whether the server runs or not."""
+"""``proxmon export``: the rows of a view as Parquet or CSV, whether the server runs or not, here or elsewhere."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from proxmon.cli.options import Commands, add_data_option, settings_of
+from proxmon.cli.options import Commands, add_source_options, connect_as_said
 from proxmon.errors import ConflictError, QueryError, StoreUnavailableError
 
 STANDARD_OUTPUT = "-"
@@ -27,17 +27,17 @@ def add_commands(commands: Commands) -> None:
     parser.add_argument("--host", metavar="NAME", help="rows of this host")
     parser.add_argument("--format", choices=["parquet", "csv"], help="default: as the file's name ends, else CSV")
     parser.add_argument("--force", action="store_true", help="replace the file when there is one")
-    add_data_option(parser)
+    add_source_options(parser)
     parser.set_defaults(run=export_view)
 
 
 def export_view(options: argparse.Namespace) -> None:
     """Write the rows, and say on standard error how many."""
     # Arrow and pandas take a second to load, which no other command should wait for.
-    from proxmon.client import connect_locally, read_span  # noqa: PLC0415
+    from proxmon.client import read_span  # noqa: PLC0415
     from proxmon.client.exports import ExportRequest, Format, export, list_views  # noqa: PLC0415
 
-    fleet = connect_locally(settings_of(options))
+    fleet = connect_as_said(options)
     if options.view is None:
         print("\n".join(list_views(fleet)))
         return

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from proxmon.config import LARGEST_PORT, Settings, read_settings
 from proxmon.errors import SettingsError
+
+if TYPE_CHECKING:
+    from proxmon.client import Fleet
 
 Commands = Any  # argparse's `_SubParsersAction`, which has no public name
 
@@ -15,6 +18,31 @@ Commands = Any  # argparse's `_SubParsersAction`, which has no public name
 def add_data_option(parser: argparse.ArgumentParser) -> None:
     """Add ``--data``."""
     parser.add_argument("--data", metavar="DIR", help="data directory (PROXMON_DATA)")
+
+
+def add_source_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--data`` and ``--url``: whose rows are read."""
+    add_data_option(parser)
+    text = "ask a server on another machine instead, with the API token in PROXMON_TOKEN"
+    parser.add_argument("--url", metavar="URL", help=text)
+
+
+def connect_as_said(options: argparse.Namespace) -> Fleet:
+    """Connect to the server of ``--url``, else to the data directory.
+
+    Raises:
+        SettingsError: that is no URL, or both were given. TokenError: PROXMON_TOKEN is not set.
+    """
+    # Arrow and pandas take a second to load, which no other command should wait for.
+    from proxmon.client import connect, connect_locally  # noqa: PLC0415
+
+    if options.url is None:
+        return connect_locally(settings_of(options))
+    if options.data is not None:
+        raise SettingsError("Choose one: --data for a directory of this machine, --url for a server.")
+    if not options.url.startswith(("http://", "https://")):
+        raise SettingsError(f"Write --url as https://mon.example, not {options.url!r}.")
+    return connect(options.url)
 
 
 def add_json_option(parser: argparse.ArgumentParser) -> None:

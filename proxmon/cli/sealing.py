@@ -6,8 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from proxmon.cli.options import Commands, add_data_option, settings_of
-from proxmon.errors import NotFoundError
+from proxmon.cli.options import Commands, add_source_options, connect_as_said, settings_of
+from proxmon.errors import NotFoundError, SettingsError
 from proxmon.runtime import utc_now
 
 FOLDER = "parquet"
@@ -20,22 +20,29 @@ def add_commands(commands: Commands) -> None:
         "seal", help=text, description=f"{text}. Run it once a day. docs/analysts.md has more."
     )
     parser.add_argument("directory", metavar="DIR", nargs="?", help=f"default: {FOLDER} in the data directory")
-    add_data_option(parser)
+    add_source_options(parser)
     parser.set_defaults(run=seal_days)
 
 
 def seal_days(options: argparse.Namespace) -> None:
     """Write the files, and say which."""
-    from proxmon.client import connect_locally  # noqa: PLC0415 - Arrow and pandas take a second to load
-    from proxmon.client.seals import seal  # noqa: PLC0415
+    from proxmon.client.seals import seal  # noqa: PLC0415 - Arrow and pandas take a second to load
 
-    settings = settings_of(options)
-    if not settings.data_directory.exists():
-        raise NotFoundError(f"Name a data directory that exists: {settings.data_directory} does not.")
-    directory = Path(options.directory) if options.directory else settings.data_directory / FOLDER
-    fleet, count = connect_locally(settings), 0
+    directory, fleet, count = _directory(options), connect_as_said(options), 0
     with fleet.hold():
         for sealed in seal(fleet, directory, utc_now()):
             count += 1
             print(sealed.path, flush=True)
     print(f"{count} new {'file' if count == 1 else 'files'} in {directory}", file=sys.stderr)
+
+
+def _directory(options: argparse.Namespace) -> Path:
+    """Return where the files go; raises NotFoundError or SettingsError."""
+    if options.url is not None:
+        if options.directory is None:
+            raise SettingsError("Name the directory for the files: proxmon seal DIR --url https://mon.example.")
+        return Path(options.directory)
+    data = settings_of(options).data_directory
+    if not data.exists():
+        raise NotFoundError(f"Name a data directory that exists: {data} does not.")
+    return Path(options.directory) if options.directory else data / FOLDER
