@@ -1,7 +1,10 @@
-"""The page behind a message's link: asks before it acknowledges one alert, without a login and without scripts."""
+"""The page behind a message's link: acknowledges or silences, without a login and without scripts, once asked to."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
 from typing import Any
 
 from tornado.web import RequestHandler
@@ -10,11 +13,40 @@ from dashboards.headers import FORM_POLICY
 from dashboards.plain import plain_page
 from dashboards.shell import NAME
 from proxmon.alerts.records import AlertRecord
+from proxmon.alerts.silences import read_text
 from proxmon.context import Monitor
-from proxmon.errors import NotFoundError, TokenError
+from proxmon.errors import NotFoundError, ProxmonError, SampleError
 from proxmon.handlers.base import http_status
 
 BY_LINK = "somebody with the message's link"
+SPANS = {"1": "an hour", "8": "8 hours", "24": "a day"}
+MOST_HOURS = 24  # whoever has the link silences for no longer than that
+
+
+class Deed(StrEnum):
+    """What the page offers."""
+
+    ACKNOWLEDGE = "acknowledge"
+    SILENCE_ALERT = "silence-alert"
+    SILENCE_HOST = "silence-host"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What was chosen; ``hours`` is None for an acknowledgement that holds until the alert ends or gets worse."""
+
+    deed: Deed
+    hours: int | None
+    reason: str
+
+
+def read_wish(deed: str, hours: str, reason: str) -> Wish:
+    """Return what the form asks for; one without any field acknowledges. Raises SampleError."""
+    if deed not in ("", *Deed) or hours not in ("", *SPANS):
+        raise SampleError("Choose one of the things that the page offers.")
+    chosen = Deed(deed or Deed.ACKNOWLEDGE)
+    longest = None if chosen is Deed.ACKNOWLEDGE else MOST_HOURS
+    return Wish(chosen, int(hours) if hours else longest, read_text({"reason": reason}, "reason"))
 
 
 class AcknowledgeLinkHandler(RequestHandler):
@@ -37,23 +69,43 @@ class AcknowledgeLinkHandler(RequestHandler):
 
     def get(self, token: str) -> None:
         """Ask; a program that follows links changes nothing."""
-        self._answer(token, is_done=False)
+        try:
+            self._show(self._find(token))
+        except ProxmonError as error:
+            self._refuse(error)
 
     async def post(self, token: str) -> None:
-        """Acknowledge the alert."""
-        self._answer(token, is_done=True)
-        await self.monitor.alerts.stored()
-
-    def _answer(self, token: str, *, is_done: bool) -> None:
+        """Do what was chosen."""
         try:
             record = self._find(token)
-            now = self.monitor.clock()
-            if is_done and not record.is_acknowledged(now):
-                record = self.monitor.alerts.acknowledge(record.id, BY_LINK)
-            self._show(record, is_done=record.is_acknowledged(now))
-        except (NotFoundError, TokenError) as error:
-            self.set_status(http_status(error))
-            self._show(None, error=str(error))
+            fields = (self.get_body_argument(name, "") for name in ("deed", "hours", "reason"))
+            done = await self._do(record, read_wish(*fields))
+        except ProxmonError as error:
+            self._refuse(error)
+        else:
+            self._show(record, done=done)
+
+    async def _do(self, record: AlertRecord, wish: Wish) -> str:
+        """Acknowledge or silence; return what that means."""
+        alerts, now = self.monitor.alerts, self.monitor.clock()
+        until = now + timedelta(hours=wish.hours) if wish.hours else None
+        if wish.deed is Deed.ACKNOWLEDGE:
+            alerts.acknowledge(record.id, BY_LINK, wish.reason, until)
+            await alerts.stored()
+            return "Nobody is told again until it gets worse."
+        about_alert = wish.deed is Deed.SILENCE_ALERT
+        host = alerts.host_of(record)
+        if not about_alert and not host:
+            raise SampleError("Silence the alert itself: it is about no host.")
+        scope = {"alert": record.id} if about_alert else {"host": host}
+        ends = {"reason": wish.reason, "until": until.isoformat() if until else None}
+        await self.monitor.silences.add(scope | ends, BY_LINK)
+        about = "this alert" if about_alert else f"anything of {host}"
+        return f"Nobody is told of {about} for {SPANS[str(wish.hours)]}."
+
+    def _refuse(self, error: ProxmonError) -> None:
+        self.set_status(http_status(error))
+        self._show(None, error=str(error))
 
     def _find(self, token: str) -> AlertRecord:
         record = self.monitor.alerts.find(self.monitor.links.read(token, self.monitor.clock()))
@@ -61,15 +113,18 @@ class AcknowledgeLinkHandler(RequestHandler):
             raise NotFoundError("Nothing is left to do: this alert is over.")
         return record
 
-    def _show(self, record: AlertRecord | None, *, is_done: bool = False, error: str = "") -> None:
-        prefix = self.monitor.settings.root
+    def _show(self, record: AlertRecord | None, *, done: str = "", error: str = "") -> None:
+        prefix, host = self.monitor.settings.root, self.monitor.alerts.host_of(record) if record else ""
         page = plain_page(
             "acknowledge.html",
             prefix,
-            message=record.newest.message if record else "",
-            host=(self.monitor.alerts.host_of(record) or NAME) if record else "",
+            message=record.newest.lasting if record else "",
+            where=host or NAME,
+            host=host,
+            spans=SPANS,
             severity=record.severity.value if record else "",
-            is_done=is_done,
+            known=record.is_acknowledged(self.monitor.clock()) if record else False,
+            done=done,
             error=error,
             home=prefix + "/alerts",
         )

@@ -136,10 +136,15 @@ def test_a_reader_sees_silences_and_makes_none(server: Server, name: str) -> Non
     assert server.ask("DELETE", path, token).status_code == 403
 
 
+def link_of(server: Server, alert_id: int) -> str:
+    """Return the link that a message about the alert has."""
+    signer = LinkSigner((server.data / "links.key").read_text().strip())
+    return f"{server.url}/acknowledge/{signer.sign(alert_id, datetime.now(UTC))}"
+
+
 def test_a_message_s_link_asks_first_and_acknowledges_that_alert_only(server: Server, name: str) -> None:
     (alert,) = alerts(server, host=name)
-    signer = LinkSigner((server.data / "links.key").read_text().strip())
-    link = f"{server.url}/acknowledge/{signer.sign(alert['id'], datetime.now(UTC))}"
+    link = link_of(server, alert["id"])
     asked = requests.get(link, timeout=10)
     assert asked.status_code == 200
     assert "Acknowledge this alert?" in asked.text
@@ -149,6 +154,39 @@ def test_a_message_s_link_asks_first_and_acknowledges_that_alert_only(server: Se
     forged = requests.post(link[:-1] + ("A" if link[-1] != "A" else "B"), timeout=10)
     assert forged.status_code == 401
     assert requests.get(f"{server.url}/api/alerts", cookies=asked.cookies, timeout=10).status_code == 401
+
+
+def test_a_message_s_link_acknowledges_with_a_reason_and_an_end(server: Server, name: str) -> None:
+    (alert,) = alerts(server, host=name)
+    wish = {"deed": "acknowledge", "hours": "8", "reason": "disk ordered"}
+    assert requests.post(link_of(server, alert["id"]), wish, timeout=10).ok
+    known = alerts(server, host=name)[0]["acknowledged"]
+    assert (known["reason"], known["by"]) == ("disk ordered", "somebody with the message's link")
+    assert timedelta(hours=7) < datetime.fromisoformat(known["until"]) - datetime.now(UTC) <= timedelta(hours=8)
+
+
+def test_a_silence_from_a_message_s_link_always_has_an_end(server: Server, name: str) -> None:
+    (alert,) = alerts(server, host=name)
+    assert "for a day" in requests.post(link_of(server, alert["id"]), {"deed": "silence-alert"}, timeout=10).text
+    made = server.ask("GET", "/api/silences").json()["silences"][-1]
+    assert datetime.fromisoformat(made["until"]) - datetime.now(UTC) <= timedelta(days=1)
+    assert server.ask("DELETE", f"/api/silences/{made['id']}").ok
+
+
+@pytest.mark.parametrize("deed", ["silence-alert", "silence-host"])
+def test_a_message_s_link_silences_for_a_while(server: Server, name: str, deed: str) -> None:
+    (alert,) = alerts(server, host=name)
+    link = link_of(server, alert["id"])
+    assert requests.post(link, {"deed": deed, "hours": "1000"}, timeout=10).status_code == 422
+    assert requests.post(link, {"deed": deed, "hours": "1", "reason": "moving"}, timeout=10).ok
+    covering = alerts(server, host=name)[0]["silenced_by"]
+    (made,) = [one for one in server.ask("GET", "/api/silences").json()["silences"] if one["id"] == covering]
+    assert (made["reason"], made["host"] == name, made["alert"] == alert["id"]) == (
+        "moving",
+        deed == "silence-host",
+        deed == "silence-alert",
+    )
+    assert server.ask("DELETE", f"/api/silences/{made['id']}").ok
 
 
 def test_acknowledgements_and_silences_outlive_the_server(own_server: Server) -> None:
