@@ -139,7 +139,7 @@ def test_values_are_there_as_a_table_and_as_files(open_page: OpenPage, server: S
     page.get_by_text("Values as a table and as a file").click()
     table = page.get_by_role("region", name="Values of the charts")
     expect(table).to_contain_text("rpool Capacity")
-    expect(table.get_by_role("cell", name=re.compile("^4 GiB"))).not_to_have_count(0)
+    expect(table.get_by_role("cell", name=re.compile(r"^4\sGiB"))).not_to_have_count(0)
     expect(table).to_contain_text(f"{4 * 2**30:,} B".replace(",", "\u202f"))
     with page.expect_download() as download:
         page.get_by_role("link", name="Download CSV").click()
