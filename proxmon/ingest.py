@@ -82,6 +82,7 @@ class Ingest:
         self.budget = Budget()
         self.latency = Latency()
         self._arrivals = Arrivals()
+        self._outgoing: list[tuple[Message, Sequence[Sample], float]] = []
         self._tasks: set[asyncio.Task[None]] = set()  # the loop holds tasks weakly
 
     async def accept(self, host_id: int, body: bytes, encoding: str, check: Callable[[], None]) -> Receipt:
@@ -129,11 +130,19 @@ class Ingest:
         if not samples:
             message.then(Receipt(0, 0))
             return
-        try:
-            ended = self._arrivals.expect(partial(self._stored, message, samples, began_at))
-            self._store.submit(samples, message.check, ended)
-        except Exception as error:
-            message.then(error)
+        if not self._outgoing:
+            asyncio.get_running_loop().call_soon(self._send)
+        self._outgoing.append((message, samples, began_at))
+
+    def _send(self) -> None:
+        """Hand over what was read in one turn of the loop: a writer that is woken for each holds up the loop."""
+        outgoing, self._outgoing = self._outgoing, []
+        for message, samples, began_at in outgoing:
+            try:
+                ended = self._arrivals.expect(partial(self._stored, message, samples, began_at))
+                self._store.submit(samples, message.check, ended)
+            except Exception as error:
+                message.then(error)
 
     def _stored(self, message: Message, samples: Sequence[Sample], began_at: float, outcome: Outcome) -> None:
         if isinstance(outcome, NotFoundError):

@@ -14,7 +14,7 @@ from proxmon.bus import Bus
 from proxmon.config import RuleSettings
 from proxmon.errors import NotFoundError, StoreUnavailableError, TokenError, TooLargeError, UnreadableError
 from proxmon.fleet import Fleet, HostSnapshot
-from proxmon.ingest import Arrivals, Ingest, unpack
+from proxmon.ingest import Arrivals, Ingest, Message, Receipt, unpack
 from proxmon.payload import Tier
 from proxmon.samples import Appended, Sample
 from tests.builders import NOW, a_host, a_message, a_wire_sample
@@ -139,3 +139,28 @@ def test_the_loop_is_woken_once_for_what_is_told_together() -> None:
         assert (wake.call_count, len(told)) == (2, 4)
 
     asyncio.run(story())
+
+
+def test_messages_of_one_turn_of_the_loop_reach_the_store_together() -> None:
+    handed: list[int] = []
+    told: list[object] = []
+
+    class Counting(Answering):
+        def submit(
+            self, samples: Sequence[Sample], check: Callable[[], None], ended: Callable[[Appended | Exception], None]
+        ) -> None:
+            handed.append(len(told))
+            super().submit(samples, check, ended)
+
+    async def story() -> None:
+        board = Board(Fleet([HostSnapshot(a_host())]), RuleSettings(), Bus(), lambda: NOW)
+        ingest = Ingest(Counting(STORED), board, lambda: NOW, 10_000)
+        for _ in range(2):
+            ingest.submit(Message(1, a_message(), "", lambda: None, told.append))
+        assert handed == []
+        while len(told) < 2:
+            await asyncio.sleep(0)
+
+    asyncio.run(story())
+    assert handed == [0, 0]
+    assert told == [Receipt(1, 0)] * 2
