@@ -25,7 +25,6 @@ from storage.salvage import salvage_wal
 
 log = logging.getLogger(__name__)
 
-MEMORY = "512MB"
 # Blocks that were written or read stay in memory, up to the limit; of those that nobody uses this much is kept.
 RESTING_MEMORY = "64MB"
 CONFIG: dict[str, str | bool | int | float | list[str]] = {
@@ -35,7 +34,7 @@ CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoload_known_extensions": False,
     # The writer checkpoints itself, between two groups: DuckDB would do it inside a commit that somebody waits for.
     "wal_autocheckpoint": "1TB",
-    "memory_limit": MEMORY,
+    "memory_limit": "512MB",
     # A second thread is woken for each small insert: it costs a third more CPU, and gains a fifth on long scans.
     "threads": 1,
 }
@@ -124,13 +123,19 @@ class Database:
                 self._changed.notify_all()
 
     def let_go(self) -> None:
-        """Give most of the memory back that only keeps blocks for later; nothing happens while somebody reads."""
-        if self._readers:
-            return
-        connection = self.writer()
-        with suppress(duckdb.OutOfMemoryException):  # there is more that is needed
-            connection.execute(f"SET GLOBAL memory_limit = '{RESTING_MEMORY}'")
-        connection.execute(f"SET GLOBAL memory_limit = '{MEMORY}'")
+        """Give most of the memory back that only keeps blocks for later; nothing happens while somebody reads.
+
+        Who wants to read meanwhile waits for these milliseconds: a query would fail for the lower limit.
+        """
+        with self._changed:
+            if self._readers:
+                return
+            connection = self.writer()
+            try:
+                with suppress(duckdb.OutOfMemoryException):  # there is more that is needed
+                    connection.execute(f"SET GLOBAL memory_limit = '{RESTING_MEMORY}'")
+            finally:
+                connection.execute(f"SET GLOBAL memory_limit = '{CONFIG['memory_limit']}'")
 
     def pause_readers(self) -> bool:
         """Let new readers wait until ``resume_readers``; False, and nothing waits, when somebody reads on."""

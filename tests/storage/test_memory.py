@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import threading
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from duckdb import DuckDBPyConnection
 
 import storage.database
 from proxmon.fleet import Host
@@ -53,3 +55,30 @@ def test_what_was_written_does_not_stay_in_memory(
     assert (directory / "fleet.duckdb").stat().st_size > 3 * MIB
     assert held <= 2 * MIB
     assert limit == "488.2 MiB"
+
+
+def test_a_reader_never_meets_the_lower_limit(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    database, found = store._database, list[object]()
+
+    def read() -> None:
+        with database.reader() as cursor:
+            found.extend(cursor.execute("SELECT current_setting('memory_limit')").fetchone() or ())
+
+    class Slow:
+        """The writer's connection, with somebody who wants to read as soon as the limit is lowered."""
+
+        def __init__(self, connection: DuckDBPyConnection) -> None:
+            self.cursor, self._connection = connection.cursor, connection
+
+        def execute(self, statement: str) -> None:
+            self._connection.execute(statement)
+            if storage.database.RESTING_MEMORY in statement:
+                reader.start()
+                reader.join(0.5)
+
+    reader, slow = threading.Thread(target=read), Slow(database.writer())
+    with store._writer._filler.lock, monkeypatch.context() as slowed:
+        slowed.setattr(database, "writer", lambda: slow)
+        database.let_go()
+    reader.join()
+    assert found == ["488.2 MiB"]
