@@ -26,10 +26,14 @@ from storage.salvage import salvage_wal
 log = logging.getLogger(__name__)
 
 # Blocks that were written or read stay in memory, up to the limit; of those that nobody uses this much is kept.
-RESTING_MEMORY = "64MB"
+RESTING_MEMORY = "16MB"
 CONFIG: dict[str, str | bool | int | float | list[str]] = {
     # The format that DuckDB 1.5 and 2.0 both read and write, and the first that compresses long text.
     "storage_compatibility_version": "v1.5.0",
+    # Of a new file. Each column that was written since the last checkpoint takes two blocks of memory, some 300 columns
+    # in all, and whoever reads what a checkpoint left reads whole blocks: with DuckDB's 256 KiB both cost four times as
+    # much, and the file is half as large again until it is compacted.
+    "default_block_size": "65536",
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
     # The writer checkpoints itself, between two groups: DuckDB would do it inside a commit that somebody waits for.

@@ -14,9 +14,7 @@ from storage.directory import DataDirectory
 from storage.moments import from_store
 from storage.retention import KEPT, Kept
 
-BLOCK_BYTES = 256 * 1024  # DuckDB's default, which is what the store's file is made with
-
-
+_FILE = "SELECT block_size, total_blocks, free_blocks FROM pragma_database_size() WHERE database_name = 'fleet'"
 _OTHERS = """
 SELECT table_name FROM duckdb_tables()
 WHERE schema_name = 'base' AND table_name NOT IN (SELECT unnest($kept::VARCHAR[]))
@@ -35,10 +33,7 @@ def read_sizes(cursor: DuckDBPyConnection, settings: RetentionSettings | None) -
 
 def read_file_size(cursor: DuckDBPyConnection, directory: DataDirectory) -> FileSize:
     """Return the size of the file, of its free blocks and of the logs beside it."""
-    query = "SELECT block_size, total_blocks, free_blocks FROM pragma_database_size() WHERE database_name = 'fleet'"
-    row = cursor.execute(query).fetchone()
-    assert row is not None
-    block_bytes, total, free = row
+    [(block_bytes, total, free)] = cursor.execute(_FILE).fetchall()
     return FileSize(block_bytes * total, block_bytes * free, directory.wal_bytes(), directory.journal_bytes())
 
 
@@ -70,6 +65,6 @@ def _rows(cursor: DuckDBPyConnection, name: str) -> int:
 def _bytes(cursor: DuckDBPyConnection, name: str) -> int:
     # Long texts that are packed lie in further blocks.
     blocks = "SELECT unnest([block_id] || additional_block_ids) AS block FROM pragma_storage_info('base." + name + "')"
-    row = cursor.execute("SELECT count(DISTINCT block) FROM (" + blocks + ") WHERE block >= 0").fetchone()
-    assert row is not None
-    return row[0] * BLOCK_BYTES
+    [(count,)] = cursor.execute("SELECT count(DISTINCT block) FROM (" + blocks + ") WHERE block >= 0").fetchall()
+    [(block_bytes, *_)] = cursor.execute(_FILE).fetchall()
+    return count * block_bytes

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import storage.database
 from proxmon.config import RetentionSettings
 from proxmon.errors import ConflictError, SettingsError, StoreUnavailableError
 from proxmon.fleet import Host
@@ -82,6 +83,32 @@ def test_room_is_given_back_and_every_row_stays(store: Store, directory: Path) -
     assert size(directory) < before
     assert contents(directory) == rows
     assert not list(directory.glob(".compact-*"))
+
+
+def test_a_file_of_larger_blocks_goes_on_and_is_made_anew_with_smaller_ones(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as older:
+        older.setitem(storage.database.CONFIG, "default_block_size", "262144")
+        store = Store.open(directory)
+        host = store.add_host("pve-01", SECRET, NOW - DAY)
+        store.append([a_sample(host.id, collected_at=NOW - SECOND)]).result()
+        store.close()
+    store = Store.open(directory)
+    store.append([a_sample(host.id, collected_at=NOW)]).result()
+    store.settle()
+    before = block_bytes(store)
+    store.compact()
+    assert (before, block_bytes(store)) == (262_144, 65_536)
+    store.close()
+    assert ask_file(directory, "SELECT count(*) FROM base.fast_samples") == [(2,)]
+
+
+def block_bytes(store: Store) -> int:
+    """Return the size of the blocks that an open store's file has."""
+    with store._database.reader() as cursor:
+        [(size,)] = cursor.execute("SELECT block_size FROM pragma_database_size()").fetchall()
+    return size
 
 
 def test_the_store_goes_on(store: Store, host: Host, directory: Path) -> None:
