@@ -131,6 +131,8 @@ class Filler:
         count = len(self._pending)
         try:
             for begin in range(0, count, MAX_GROUP_SAMPLES):
+                if begin:
+                    self.checkpoint()
                 self._fill_group(min(MAX_GROUP_SAMPLES, count - begin))
             self.notes.write(self._database.writer())
         except Exception as error:
