@@ -26,6 +26,7 @@ from dashboards.pages import PAGES, page_function
 from proxmon.config import Settings
 from proxmon.context import Monitor
 from proxmon.errors import SettingsError
+from proxmon.handlers.agentconnection import Lane
 from proxmon.handlers.bodies import MAX_BYTES, BoundedBodies
 from proxmon.handlers.crosssite import explain_foreign, is_own_origin
 from proxmon.handlers.lane import IngestLane
@@ -211,8 +212,9 @@ def _get_server(monitor: Monitor, cookie_secret: str, **server_options: Any) -> 
 def _bounded(server: Server, monitor: Monitor) -> BoundedBodies:
     settings = monitor.settings
     ingest = f"{settings.root}/api/ingest"
-    lane = IngestLane(server._tornado, monitor, ingest, HEADERS)
-    return BoundedBodies(lane, lambda path: settings.max_body_bytes if path == ingest else MAX_BYTES)
+    lane = Lane(monitor, ingest, HEADERS, IDLE_SECONDS, server._http.handle_stream)
+    application = IngestLane(server._tornado, lane)
+    return BoundedBodies(application, lambda path: settings.max_body_bytes if path == ingest else MAX_BYTES)
 
 
 def _add_routes(server: Server, monitor: Monitor) -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 def to_store(at: datetime) -> datetime:
     """Return an aware moment as the store keeps it."""
-    return at.astimezone(UTC).replace(tzinfo=None)
+    return (at if at.tzinfo is UTC else at.astimezone(UTC)).replace(tzinfo=None)
 
 
 def from_store(at: datetime) -> datetime:

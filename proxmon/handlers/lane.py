@@ -1,19 +1,19 @@
-"""The short way for messages of agents that are known: past Tornado's handlers, which cost more than all else of one.
+"""The short way for messages of agents that are known: past Tornado, which costs more than all else of one.
 
-Whatever is not such a message, and whoever is not known yet, goes the usual way (ingest.py), to the same answers.
+Once an agent is known, its connection is taken from Tornado (agentconnection.py). Whatever is not such a message, and
+whoever is not known yet, goes the usual way (ingest.py), to the same answers.
 """
 
 from __future__ import annotations
 
-import http.client
-import logging
-import time
-from collections.abc import Awaitable, Callable, Mapping
-from email.utils import formatdate
-from functools import lru_cache
-from typing import cast
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from socket import socket
+from typing import Any, cast
+from weakref import WeakSet
 
-import msgspec
+from tornado.http1connection import HTTP1Connection
 from tornado.httputil import (
     HTTPConnection,
     HTTPHeaders,
@@ -22,124 +22,79 @@ from tornado.httputil import (
     RequestStartLine,
     ResponseStartLine,
 )
+from tornado.iostream import IOStream, SSLIOStream
 
-from proxmon.context import Monitor
-from proxmon.errors import ProxmonError, StoreUnavailableError
-from proxmon.handlers.base import bearer_token, error_headers, error_sentence, http_status
-from proxmon.handlers.bodies import Body
-from proxmon.ingest import Message, Receipt
-
-log = logging.getLogger(__name__)
+from proxmon.handlers.agentconnection import AgentConnection, Lane, read_fields
 
 
 class IngestLane(HTTPServerConnectionDelegate):
-    """Stands before an application and takes the messages of known agents; ``headers`` are those of every answer."""
+    """Stands before an application and takes over the connections of known agents."""
 
-    def __init__(
-        self, application: HTTPServerConnectionDelegate, monitor: Monitor, path: str, headers: Mapping[str, str]
-    ) -> None:
-        self._application, self._monitor, self._path = application, monitor, path
-        self._headers = {
-            **headers,
-            "Cache-Control": "no-store",
-            "Content-Type": "application/json; charset=utf-8",
-            "Server": "proxmon",
-        }
+    def __init__(self, application: HTTPServerConnectionDelegate, lane: Lane) -> None:
+        self._application, self._lane = application, lane
+        self._used = WeakSet[Any]()
+        self._tasks: set[asyncio.Task[Any]] = set()  # the loop holds tasks weakly
 
     def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
         """Return what takes one request."""
-
-        def choose(line: RequestStartLine, headers: HTTPHeaders) -> HTTPMessageDelegate:
-            if line.method == "POST" and line.path == self._path:
-                token = bearer_token(headers) or ""
-                host_id = self._monitor.hosts.find_authenticated(token)
-                if host_id is not None:
-                    return Request(self._monitor, request_conn, self._headers, host_id, token)
+        if server_conn not in self._used:  # to take over a connection for one message does not pay
+            self._used.add(server_conn)
             return self._application.start_request(server_conn, request_conn)
-
-        return Chosen(choose)
+        return Chosen(
+            partial(self._take_over, cast("HTTP1Connection", request_conn)),
+            partial(self._application.start_request, server_conn, request_conn),
+        )
 
     def on_close(self, server_conn: object) -> None:
         """Pass on that a connection was closed."""
         self._application.on_close(server_conn)
 
+    def _take_over(self, connection: HTTP1Connection, line: RequestStartLine, headers: HTTPHeaders) -> bool:
+        """Take the connection if this request on it is a known agent's message, whose body was not read yet."""
+        is_message = (line.method, line.path, line.version) == ("POST", self._lane.path, "HTTP/1.1")
+        if not is_message or isinstance(connection.stream, SSLIOStream):
+            return False
+        head = read_fields([(name.lower(), value) for name, value in headers.get_all()])
+        host_id = self._lane.find_host(head)
+        if head is None or host_id is None:
+            return False
+        stream = connection.detach()
+        content = _read_what_came(stream)
+        if stream.socket is not None:  # the agent has not left
+            self._open(AgentConnection(self._lane, content, head, host_id), stream.socket.dup())
+        stream.close()
+        return True
+
+    def _open(self, agent: AgentConnection, connection: socket) -> None:
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(loop.connect_accepted_socket(lambda: agent, connection))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _read_what_came(stream: IOStream) -> bytes:
+    """Return what a stream has read and nobody asked for yet, and what it can read at once."""
+    reading = cast("asyncio.Future[bytes]", stream.read_bytes(stream.max_buffer_size, partial=True))
+    return reading.result() if reading.done() and not reading.exception() else b""
+
 
 class Chosen(HTTPMessageDelegate):
-    """Passes a request on to what was chosen for it by its headers."""
+    """Passes a request on unless its connection was taken over."""
 
-    def __init__(self, choose: Callable[[RequestStartLine, HTTPHeaders], HTTPMessageDelegate]) -> None:
-        self._choose = choose
+    def __init__(
+        self,
+        take_over: Callable[[RequestStartLine, HTTPHeaders], bool],
+        usual: Callable[[], HTTPMessageDelegate],
+    ) -> None:
+        self._take_over, self._usual = take_over, usual
 
     def headers_received(
         self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
     ) -> Awaitable[None] | None:
         """Choose."""
-        chosen = self._choose(cast("RequestStartLine", start_line), headers)
-        self.data_received, self.finish = chosen.data_received, chosen.finish
-        self.on_connection_close = chosen.on_connection_close
-        return chosen.headers_received(start_line, headers)
-
-
-class Request(HTTPMessageDelegate):
-    """One message of a host that was authenticated."""
-
-    def __init__(
-        self, monitor: Monitor, connection: HTTPConnection, headers: Mapping[str, str], host_id: int, token: str
-    ) -> None:
-        self._monitor, self._connection, self._headers = monitor, connection, headers
-        self._host_id, self._token, self._encoding = host_id, token, ""
-        self._body = Body(monitor.ingest.budget)
-
-    def headers_received(self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders) -> None:
-        """Note how the body is packed."""
-        self._encoding = headers.get("Content-Encoding", "")
-
-    def data_received(self, chunk: bytes) -> None:
-        """Keep a part of the body."""
-        self._body.add(chunk)
-
-    def finish(self) -> None:
-        """Take in the message, which is complete."""
-        try:
-            body = self._body.read()
-        except ProxmonError as error:
-            self._answer(error)
-        else:
-            self._monitor.ingest.submit(Message(self._host_id, body, self._encoding, self._check_token, self._answer))
-
-    def on_connection_close(self) -> None:
-        """Let go of the body, which nobody waits for any more."""
-        self._body.let_go()
-
-    def _answer(self, outcome: Receipt | Exception) -> None:
-        self._body.let_go()
-        if isinstance(outcome, Receipt):
-            self._write(200, {"stored": outcome.stored, "duplicates": outcome.duplicates})
-        else:
-            self._refuse(outcome)
-
-    def _check_token(self) -> None:
-        self._monitor.hosts.check(self._host_id, self._token)
-
-    def _refuse(self, error: Exception) -> None:
-        status = http_status(error)
-        if isinstance(error, StoreUnavailableError):
-            log.warning("a message was refused: %s", error)
-        elif not isinstance(error, ProxmonError):
-            log.error("a message could not be taken in", exc_info=error)
-        self._write(status, {"error": error_sentence(error, status)}, error_headers(error, status))
-
-    def _write(self, status: int, body: Mapping[str, object], more: Mapping[str, str] | None = None) -> None:
-        text = msgspec.json.encode(body)
-        headers = HTTPHeaders(self._headers)
-        headers.update(more or {})
-        headers["Date"] = _date(int(time.time()))
-        headers["Content-Length"] = str(len(text))
-        line = ResponseStartLine("HTTP/1.1", status, http.client.responses.get(status, "Unknown"))
-        self._connection.write_headers(line, headers, text)
-        self._connection.finish()
-
-
-@lru_cache(maxsize=1)
-def _date(second: int) -> str:
-    return formatdate(second, usegmt=True)
+        if self._take_over(cast("RequestStartLine", start_line), headers):
+            return None
+        usual = self._usual()
+        self.data_received, self.finish = usual.data_received, usual.finish
+        self.on_connection_close = usual.on_connection_close
+        return usual.headers_received(start_line, headers)

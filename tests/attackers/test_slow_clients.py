@@ -72,7 +72,11 @@ async def ask(port: int, path: str, *headers: str) -> str:
 
 async def trickle(port: int, head: str) -> None:
     """Send a request byte by byte until the server closes the connection."""
-    reader, writer = await connect(port, head)
+    await trickle_on(*await connect(port, head))
+
+
+async def trickle_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Send byte by byte until the server closes the connection."""
     ended = asyncio.ensure_future(reader.read())
     while not ended.done():
         with suppress(ConnectionError):
@@ -100,6 +104,27 @@ def test_a_message_that_never_ends_gives_its_room_back(serve: Callable[[Use], No
         token = (await monitor.hosts.add("pve-slow")).token
         authorization = f"Authorization: Bearer {token}\r\nContent-Length: 100000\r\n\r\n"
         await trickle(port, f"POST /api/ingest HTTP/1.1\r\nHost: x\r\n{authorization}{{")
+        assert monitor.ingest.budget.used_bytes == 0
+
+    serve(use)
+
+
+@pytest.mark.parametrize("begun", ["", "POST /api/ingest HTT", "whole head"])
+def test_a_known_agent_that_becomes_slow_is_let_go_of(serve: Callable[[Use], None], begun: str) -> None:
+    async def use(port: int, monitor: Monitor) -> None:
+        token = (await monitor.hosts.add("pve-slow")).token
+        head = f"POST /api/ingest HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Length: "
+        whole = f'{head}15\r\n\r\n{{"samples": []}}'
+        reader, writer = await connect(port, whole)
+        for _ in range(2):  # from the second on the connection is not Tornado's
+            assert b'"stored":0' in await asyncio.wait_for(reader.readuntil(b"}"), WAIT_SECONDS)
+            writer.write(whole.encode())
+        await reader.readuntil(b"}")
+        writer.write((f"{head}100000\r\n\r\n{{" if begun == "whole head" else begun).encode())
+        if begun:
+            await trickle_on(reader, writer)
+        assert await reader.read() == b""
+        writer.close()
         assert monitor.ingest.budget.used_bytes == 0
 
     serve(use)

@@ -1,0 +1,247 @@
+"""The connection of an agent that is known: its messages are read and answered here, without Tornado.
+
+Only messages of the plainest form are taken: one length, nothing that changes how a body is framed. At the first
+request of any other kind the connection goes back to Tornado, with all that was read of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import logging
+import re
+import socket
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from email.utils import formatdate
+from functools import lru_cache
+from typing import Any, cast
+
+import msgspec
+from tornado.iostream import IOStream
+
+from proxmon.context import Monitor
+from proxmon.errors import ProxmonError, StoreUnavailableError
+from proxmon.handlers.base import bearer_token, error_headers, error_sentence, http_status
+from proxmon.handlers.bodies import Body
+from proxmon.ingest import Message, Receipt
+
+log = logging.getLogger(__name__)
+
+MAX_HEAD_BYTES = 64 * 1024
+_ALWAYS = (
+    ("Cache-Control", "no-store"),
+    ("Content-Type", "application/json; charset=utf-8"),
+    ("Server", "proxmon"),
+)
+_END = b"\r\n\r\n"
+_FIELD = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t\x20-\x7e\x80-\xff]*)")
+# What changes how a body is framed, or asks for more than an answer.
+_NOT_PLAIN = frozenset({"transfer-encoding", "expect", "upgrade", "te", "trailer"})
+_ONCE = frozenset({"host", "content-length", "authorization", "content-encoding", "connection"})
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What the fields of a plain request say of its body, and who sent it."""
+
+    token: str
+    encoding: str
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """What the connections of agents share.
+
+    ``headers`` are those of every answer, ``give_back`` takes a connection that turns out to want something else.
+    """
+
+    monitor: Monitor
+    path: str
+    headers: Mapping[str, str]
+    idle_seconds: float
+    give_back: Callable[[IOStream, Any], None]
+
+    @property
+    def request_line(self) -> bytes:
+        """Return how a message begins."""
+        return f"POST {self.path} HTTP/1.1".encode()
+
+    def find_host(self, head: Head | None) -> int | None:
+        """Return the id of the known host that sends a plain message of a size that is taken, or None."""
+        if head is None or head.length > self.monitor.settings.max_body_bytes:
+            return None
+        return self.monitor.hosts.find_authenticated(head.token)
+
+
+def read_head(head: bytes, request_line: bytes) -> Head | None:
+    """Read what stands before a body; None unless it is a plain request with that first line."""
+    first, *lines = head.split(b"\r\n")
+    if first != request_line:
+        return None
+    found = [_FIELD.fullmatch(line.decode("latin-1")) for line in lines]
+    return read_fields((one[1].lower(), one[2]) for one in found if one) if all(found) else None
+
+
+def read_fields(fields: Iterable[tuple[str, str]]) -> Head | None:
+    """Read the fields of a request, with their names in small letters; None unless it is a plain one with a token."""
+    known: dict[str, str] = {}
+    for name, value in fields:
+        if name in _NOT_PLAIN or (name in known and name in _ONCE):
+            return None
+        known[name] = value.strip()
+    length, token = known.get("content-length", ""), bearer_token({"Authorization": known.get("authorization", "")})
+    is_plain = length.isascii() and length.isdecimal() and len(length) <= 12 and "host" in known
+    if not is_plain or token is None or known.get("connection", "keep-alive").lower() != "keep-alive":
+        return None
+    return Head(token, known.get("content-encoding", ""), int(length))
+
+
+class AgentConnection(asyncio.Protocol):
+    """Takes one message after the other; begins with one whose head was read already, and ``content`` after it."""
+
+    def __init__(self, lane: Lane, content: bytes, head: Head, host_id: int) -> None:
+        self._lane, self._pending = lane, content
+        self._request_line = lane.request_line
+        self._body = Body(lane.monitor.ingest.budget)
+        self._head: Head | None = head
+        self._host_id, self._missing = host_id, head.length
+        self._is_answering = self._is_paused = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        self._transport, self._loop = cast("asyncio.Transport", transport), asyncio.get_running_loop()
+        self._waits_since = self._loop.time()
+        self._timer = self._loop.call_later(self._lane.idle_seconds, self._watch)
+        self._advance()
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came; what comes before the answer waits."""
+        self._pending = self._pending + data if self._pending else data
+        if self._is_answering:
+            self._transport.pause_reading()
+            self._is_paused = True
+        else:
+            self._advance()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Let go of the message that nobody waits for any more."""
+        self._timer.cancel()
+        self._body.let_go()
+
+    def _advance(self) -> None:
+        if self._is_answering or self._transport.is_closing():
+            return
+        if self._head is None and not self._begin():
+            return
+        part, self._pending = self._pending[: self._missing], self._pending[self._missing :]
+        self._missing -= len(part)
+        self._body.add(part)
+        if not self._missing:
+            self._submit()
+
+    def _begin(self) -> bool:
+        """Read the head of the next message; False when it is not complete, or no plain message of a known agent."""
+        end = self._pending.find(_END)
+        if end < 0 and len(self._pending) <= MAX_HEAD_BYTES:
+            return False
+        head = read_head(self._pending[:end], self._request_line) if end >= 0 else None
+        host_id = self._lane.find_host(head)
+        if head is None or host_id is None:
+            self._give_back()
+            return False
+        self._head, self._host_id, self._missing = head, host_id, head.length
+        self._pending = self._pending[end + len(_END) :]
+        self._waits_since = self._loop.time()
+        return True
+
+    def _submit(self) -> None:
+        assert self._head is not None
+        self._is_answering = True
+        try:
+            body = self._body.read()
+        except ProxmonError as error:
+            self._answer(error)
+        else:
+            message = Message(self._host_id, body, self._head.encoding, self._check_token, self._answer)
+            self._lane.monitor.ingest.submit(message)
+
+    def _check_token(self) -> None:
+        assert self._head is not None
+        self._lane.monitor.hosts.check(self._host_id, self._head.token)
+
+    def _answer(self, outcome: Receipt | Exception) -> None:
+        self._body.let_go()
+        if not self._transport.is_closing():
+            self._transport.write(self._text_of(outcome))
+        self._head, self._is_answering, self._waits_since = None, False, self._loop.time()
+        self._body = Body(self._lane.monitor.ingest.budget)
+        if self._is_paused:
+            self._is_paused = False
+            self._transport.resume_reading()
+        if self._pending:
+            self._loop.call_soon(self._advance)
+
+    def _text_of(self, outcome: Receipt | Exception) -> bytes:
+        if isinstance(outcome, Receipt):
+            body = b'{"stored":%d,"duplicates":%d}' % (outcome.stored, outcome.duplicates)
+            return _text(200, self._lane.headers, body)
+        status = http_status(outcome)
+        if isinstance(outcome, StoreUnavailableError):
+            log.warning("a message was refused: %s", outcome)
+        elif not isinstance(outcome, ProxmonError):
+            log.error("a message could not be taken in", exc_info=outcome)
+        body = msgspec.json.encode({"error": error_sentence(outcome, status)})
+        return _text(status, {**self._lane.headers, **error_headers(outcome, status)}, body)
+
+    def _give_back(self) -> None:
+        """Let Tornado go on with the connection."""
+        info = self._transport.get_extra_info("socket")
+        other = socket.fromfd(info.fileno(), info.family, socket.SOCK_STREAM)
+        pending, self._pending = self._pending, b""
+        self._transport.close()
+        try:
+            address = other.getpeername()
+        except OSError:  # it has gone meanwhile
+            other.close()
+        else:
+            other.setblocking(False)
+            self._lane.give_back(Resumed(other, pending), address)
+
+    def _watch(self) -> None:
+        """End a connection on which nothing has been asked, or come to an end, for too long."""
+        left = self._waits_since + self._lane.idle_seconds - self._loop.time()
+        if left > 0 or self._is_answering:
+            self._timer = self._loop.call_later(left if left > 0 else self._lane.idle_seconds, self._watch)
+        else:
+            self._transport.abort()
+
+
+class Resumed(IOStream):
+    """A connection of which some was read already."""
+
+    def __init__(self, connection: socket.socket, read: bytes) -> None:
+        super().__init__(connection)
+        self._read = read
+
+    def read_from_fd(self, buf: bytearray | memoryview) -> int | None:
+        """Give what was read, then what comes."""
+        if not self._read:
+            return super().read_from_fd(buf)
+        part, self._read = self._read[: len(buf)], self._read[len(buf) :]
+        buf[: len(part)] = part
+        return len(part)
+
+
+def _text(status: int, headers: Mapping[str, str], body: bytes) -> bytes:
+    lines = [f"HTTP/1.1 {status} {http.client.responses.get(status, 'Unknown')}"]
+    lines += [f"{name}: {value}" for name, value in (*headers.items(), *_ALWAYS)]
+    lines += [f"Date: {_date(int(time.time()))}", f"Content-Length: {len(body)}", "", ""]
+    return "\r\n".join(lines).encode("latin-1") + body
+
+
+@lru_cache(maxsize=1)
+def _date(second: int) -> str:
+    return formatdate(second, usegmt=True)
