@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,6 +21,9 @@ NICENESS = 10  # samples and pages come first
 FLUSH_SECONDS = 0.05  # at 40 MB/s, the most that one core makes, 2 MB come together in that time
 # DuckDB writes so many rows together; more at once would wait in memory, or in a log that a commit writes through.
 GROUP_ROWS = 122_880
+# Of payloads. Those of up to 2,048 rows are held in memory at once, as they came, by a checkpoint, and twice by whoever
+# reads one of them later; and what of a group exceeds the limit goes to the disk and back, at more cost than its copy.
+GROUP_BYTES = 64 * 2**20
 CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "memory_limit": "512MB",
     "threads": 1,
@@ -39,11 +42,35 @@ def copy_tables(source: Path, target: Path, tables: list[str]) -> None:
 
 
 def _copy_table(connection: DuckDBPyConnection, table: str) -> None:
-    [(last,)] = connection.execute("SELECT coalesce(max(rowid), -1) FROM source.base." + table).fetchall()
     copy = f"INSERT INTO base.{table} FROM source.base.{table} WHERE rowid >= ? AND rowid < ?"
-    for begin in range(0, last + 1, GROUP_ROWS):
-        connection.execute(copy, [begin, begin + GROUP_ROWS])
+    for begin, end in list_groups(connection, "source.base." + table):
+        connection.execute(copy, [begin, end])
         connection.execute("CHECKPOINT target")
+
+
+def list_groups(connection: DuckDBPyConnection, table: str, begin: int = 0) -> Iterator[tuple[int, int]]:
+    """Yield which rows of a table to copy together, from a row on: the first row id, and the one after the last."""
+    [(last,)] = connection.execute("SELECT coalesce(max(rowid), -1) FROM " + table).fetchall()
+    for first in range(begin, last + 1, GROUP_ROWS):
+        yield from _pieces(connection, table, first, min(first + GROUP_ROWS, last + 1))
+
+
+def _pieces(connection: DuckDBPyConnection, table: str, begin: int, end: int) -> Iterator[tuple[int, int]]:
+    held_bytes = 0
+    for row, payload_bytes in _payload_sizes(connection, table, begin, end):
+        if held_bytes and held_bytes + payload_bytes > GROUP_BYTES:
+            yield begin, row
+            begin, held_bytes = row, 0
+        held_bytes += payload_bytes
+    yield begin, end
+
+
+def _payload_sizes(connection: DuckDBPyConnection, table: str, begin: int, end: int) -> list[tuple[int, int]]:
+    """List the bytes of each row's payload, with its row id; of a table without payloads nothing."""
+    if "payload" not in {name for name, *_ in connection.execute("DESCRIBE " + table).fetchall()}:
+        return []
+    sizes = f"SELECT rowid, strlen(payload) FROM {table} WHERE rowid >= ? AND rowid < ?"
+    return connection.execute(sizes, [begin, end]).fetchall()
 
 
 @contextmanager

@@ -35,7 +35,7 @@ from duckdb import DuckDBPyConnection
 
 from proxmon.costs import Compaction, FileSize
 from proxmon.errors import ConflictError, StoreUnavailableError
-from storage.compacting import unlogged
+from storage.compacting import list_groups, unlogged
 from storage.copying import delete_file
 from storage.database import CONFIG, Database, first_line
 from storage.directory import MIN_FREE_BYTES, STAGING, DataDirectory
@@ -244,7 +244,6 @@ def _make_empty(path: Path) -> None:
 def _bring_up(connection: DuckDBPyConnection, new: Path, marks: Mapping[str, Mark]) -> None:
     """Put into the new file what the old one has beyond the marks, and move them."""
     with unlogged(new) as target:
-        target.execute("BEGIN")
         for table, mark in marks.items():
             _append_rest(connection, target, table, mark)
         for (table,) in connection.execute(_TABLES).fetchall():
@@ -253,17 +252,21 @@ def _bring_up(connection: DuckDBPyConnection, new: Path, marks: Mapping[str, Mar
                 _insert(target, table, _read(connection, "FROM base." + table))
         for name, start in connection.execute(_SEQUENCES).fetchall():
             target.execute(f"CREATE OR REPLACE SEQUENCE base.{name} START {start:d}")
-        target.execute("COMMIT")
         target.execute("CHECKPOINT")
 
 
 def _append_rest(connection: DuckDBPyConnection, target: DuckDBPyConnection, table: str, mark: Mark) -> None:
-    rest = _read(connection, f"FROM base.{table} WHERE rowid > {mark.position:d}")
     position, rows = _read_end(connection, table)
     _, copied = _read_end(target, table)
-    if not (copied == mark.rows and mark.rows + rest.num_rows == rows):
+    appended = 0
+    for begin, end in list_groups(connection, "base." + table, mark.position + 1):
+        if appended:
+            target.execute("CHECKPOINT")
+        rest = _read(connection, f"FROM base.{table} WHERE rowid >= {begin:d} AND rowid < {end:d}")
+        _insert(target, table, rest)
+        appended += rest.num_rows
+    if not (copied == mark.rows and mark.rows + appended == rows):
         raise StoreUnavailableError("Rows were deleted meanwhile: compact the store later.")
-    _insert(target, table, rest)
     mark.position, mark.rows = position, rows
 
 
