@@ -11,6 +11,7 @@ from contextlib import contextmanager, nullcontext
 import duckdb
 
 from proxmon.errors import ProxmonError, StoreUnavailableError
+from storage.backlog import MAX_GROUP_SAMPLES, Backlog
 from storage.database import Database, first_line
 from storage.directory import DataDirectory
 from storage.inbox import Task
@@ -27,11 +28,6 @@ log = logging.getLogger(__name__)
 
 # Whoever asks meets everything that was acknowledged, whatever this is. A commit writes some 15 KB besides its rows.
 FILL_INTERVAL_SECONDS = 5.0
-MAX_GROUP_SAMPLES = 1_000  # of one transaction; of 500 each costs DuckDB a fifth more
-# More than a writer on a slow disk leaves behind; acknowledgements wait from here on.
-MAX_PENDING_SAMPLES = 10 * MAX_GROUP_SAMPLES
-# Of payloads; with their rows, samples take up to ten times as much memory.
-MAX_GROUP_BYTES, MAX_PENDING_BYTES = 4 * 2**20, 12 * 2**20
 # A query may wait 0.3 s for a checkpoint of this size. Each leaves row groups of its own, which nothing merges soon:
 # those of 8 MiB would take half as much room again on the disk.
 CHECKPOINT_WAL_BYTES = 16 * 2**20
@@ -45,10 +41,6 @@ class Filler:
         self.lock = threading.RLock()
         self.trouble: StoreUnavailableError | None = None
         self._database, self._directory, self._upkeep = database, directory, upkeep
-        self._pending: list[Stored] = []
-        self._pending_keys: set[Key] = set()
-        # Two counts, since one thread adds and another forgets.
-        self._added_bytes = self._forgotten_bytes = 0
         self._filled_at = float("-inf")
         self._is_broken, self._is_log_new, self._is_closing = False, True, False
         self._checkpoint_bytes = CHECKPOINT_WAL_BYTES
@@ -56,22 +48,14 @@ class Filler:
         self._called = threading.Event()
         self.notes = Notes(self._called.set)
         self.ledger = self._load()
-        self._journal = Journal(directory.journal_paths)
+        self._backlog = Backlog(Journal(directory.journal_paths))
         self._thread = threading.Thread(target=self._run, name="store-filler", daemon=True)
         self._thread.start()
 
     @property
     def pending_keys(self) -> Set[Key]:
         """Return the names of the samples that are in the journal and not yet in DuckDB."""
-        return self._pending_keys
-
-    @property
-    def _pending_bytes(self) -> int:
-        return self._added_bytes - self._forgotten_bytes
-
-    @property
-    def _has_group(self) -> bool:
-        return len(self._pending) >= MAX_GROUP_SAMPLES or self._pending_bytes >= MAX_GROUP_BYTES
+        return self._backlog.keys
 
     @property
     def is_alive(self) -> bool:
@@ -80,12 +64,10 @@ class Filler:
 
     def add(self, entries: Sequence[Stored]) -> None:
         """Make samples durable, and bring them into DuckDB soon. Raises OSError."""
-        self._journal.append([entry.journaled() for entry in entries])
-        was_empty = not self._pending
-        self._pending_keys.update(entry.sample.key for entry in entries)
-        self._pending += entries
-        self._added_bytes += _payload_bytes(entries)
-        if was_empty or self._has_group:
+        self._backlog.add(entries)
+        # Not asked before they were added: the other thread may empty it meanwhile.
+        was_empty = len(self._backlog) <= len(entries)
+        if was_empty or self._backlog.has_group:
             self._called.set()
 
     def admit(self) -> None:
@@ -95,8 +77,7 @@ class Filler:
             StoreUnavailableError: it cannot.
         """
         self._directory.check_room()
-        is_behind = len(self._pending) >= MAX_PENDING_SAMPLES or self._pending_bytes >= MAX_PENDING_BYTES
-        if self.trouble is not None or is_behind:
+        if self.trouble is not None or self._backlog.is_full:
             with self.lock:
                 self.fill()
             if self.trouble is not None:
@@ -109,7 +90,7 @@ class Filler:
         with self.lock:
             try:
                 self.fill()
-                if self._pending or self._is_broken:
+                if self._backlog or self._is_broken:
                     raise self.trouble or StoreUnavailableError("The store cannot be written now: try again.")
                 connection = self._database.writer()
                 with nullcontext() if task.has_transactions else transaction(connection):
@@ -127,8 +108,8 @@ class Filler:
         self._filled_at = time.monotonic()
         if self._is_broken:
             return
-        self._journal.turn()
-        count = len(self._pending)
+        self._backlog.turn()
+        count = len(self._backlog)
         try:
             for begin in range(0, count, MAX_GROUP_SAMPLES):
                 if begin:
@@ -153,7 +134,7 @@ class Filler:
             self.fill()
             if not self._is_broken:
                 self._checkpoint()
-            self._journal.close(is_needed=bool(self._pending))
+            self._backlog.close()
 
     def checkpoint(self) -> None:
         """Write the log into the file when it has grown large enough, and nobody copies the file."""
@@ -167,9 +148,9 @@ class Filler:
             StoreUnavailableError: that is not possible now.
         """
         with self.lock:
-            waiting = self._pending[-1].sample_id if self._pending else 0
+            waiting = self._backlog.last_id
             self.fill()
-            if self._is_broken or any(entry.sample_id <= waiting for entry in self._pending[:1]):
+            if self._is_broken or (self._backlog and self._backlog.first_id <= waiting):
                 raise self.trouble or StoreUnavailableError("The store cannot be written now: try again.")
 
     @contextmanager
@@ -223,16 +204,16 @@ class Filler:
     def _patience(self) -> float:
         if self._is_broken or self.trouble:
             return REOPEN_INTERVAL_SECONDS
-        if self._has_group:
+        if self._backlog.has_group:
             return 0.0
         wait = self._upkeep.wait_seconds()
-        if self._pending or self.notes:
+        if self._backlog or self.notes:
             wait = min(wait, self._filled_at + FILL_INTERVAL_SECONDS - time.monotonic())
         return max(0.0, wait)
 
     def _turn(self) -> None:
         is_due = time.monotonic() >= self._filled_at + FILL_INTERVAL_SECONDS
-        if self.trouble or self._is_broken or ((self._pending or self.notes) and is_due) or self._has_group:
+        if self.trouble or self._is_broken or ((self._backlog or self.notes) and is_due) or self._backlog.has_group:
             self.fill()
         if self._is_broken or self._is_closing:
             return
@@ -241,18 +222,10 @@ class Filler:
         self.checkpoint()
 
     def _fill_group(self, count: int) -> None:
-        group = self._pending[:count]
-        self._tables.append(self._database.writer(), group, group[-1].sample_id)
-        self._forget(count)
-
-    def _forget(self, count: int) -> None:
-        """Let go of the first pending samples, which DuckDB has."""
-        group = self._pending[:count]
-        del self._pending[:count]
-        self._pending_keys.difference_update(entry.sample.key for entry in group)
-        self._forgotten_bytes += _payload_bytes(group)
-        if group:
-            self._journal.release(group[-1].sample_id)
+        group = self._backlog.first(count)
+        through_id = group[-1].sample_id
+        self._tables.append(self._database.writer(), group, through_id)
+        self._backlog.forget(through_id)
 
     def _keep_up(self) -> None:
         trouble = self.trouble
@@ -316,8 +289,7 @@ class Filler:
         connection = self._database.writer()
         self._upkeep.forget()
         self.ledger.host_ids = Ledger.load(connection).host_ids
-        through_id = read_progress(connection)
-        self._forget(sum(entry.sample_id <= through_id for entry in self._pending))
+        self._backlog.forget(read_progress(connection))
 
     def _load(self) -> Ledger:
         connection = self._database.writer()
@@ -331,10 +303,6 @@ class Filler:
         except (duckdb.Error, OSError) as error:
             raise StoreUnavailableError(f"The store cannot be read: {first_line(error)}") from error
         return ledger
-
-
-def _payload_bytes(entries: Sequence[Stored]) -> int:
-    return sum(len(entry.sample.raw) for entry in entries)
 
 
 def unavailable(error: BaseException) -> StoreUnavailableError:

@@ -20,7 +20,7 @@ FLOODING, FLOODS = (60, 60) if IS_LONG else (40, 3)  # agents, and messages of e
 RETURNING, SPOOLED = (1000, 360) if IS_LONG else (100, 60)  # agents, and samples of each: an hour of fast ones
 BATCH = 60
 MIB = 2**20
-# Caches of the store, 512 MiB at most, and what may be in memory of messages (proxmon/budget.py, storage/filler.py).
+# Caches of the store, 512 MiB at most, and what may be in memory of messages (proxmon/budget.py, storage/backlog.py).
 MOST_GROWTH = 1024 * MIB
 
 

@@ -125,7 +125,7 @@ def test_samples_that_the_database_does_not_have_yet_are_bounded_in_bytes(
     store: Store, host: Host, monkeypatch: pytest.MonkeyPatch, bound: int, pending: int
 ) -> None:
     monkeypatch.setattr(Filler, "_turn", lambda _: None)
-    monkeypatch.setattr("storage.filler.MAX_PENDING_BYTES", bound)
+    monkeypatch.setattr("storage.backlog.MAX_PENDING_BYTES", bound)
     store.append([a_sample(host.id)]).result()
     store.append([a_sample(host.id, collected_at=NOW + SECOND)]).result()
     assert len(store._writer._filler.pending_keys) == pending
