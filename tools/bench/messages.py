@@ -12,6 +12,7 @@ from tests.builders import a_fast_payload, a_guest, a_message, a_pool, iso
 
 GUESTS = 20
 GIB = 2**30
+MILLISECOND = timedelta(milliseconds=1)
 
 
 def payloads(seed: int) -> Iterator[dict[str, Any]]:
@@ -51,8 +52,8 @@ def _payload(chance: random.Random, number: int, memory: list[int], used: list[i
     return payload
 
 
-def messages(seed: int, start: datetime, samples: int) -> Iterator[bytes]:
-    """Give messages with that many samples each, all of different moments; their payloads repeat after a while."""
+def messages(seed: int, start: datetime, samples: int, step: timedelta = MILLISECOND) -> Iterator[bytes]:
+    """Give messages with that many samples each, one a step; their payloads repeat after a while."""
     texts = _some(seed)
     number = 0
     while True:
@@ -60,7 +61,7 @@ def messages(seed: int, start: datetime, samples: int) -> Iterator[bytes]:
         wire = []
         for _ in range(samples):
             number += 1
-            at = iso(start + timedelta(milliseconds=number))
+            at = iso(start + number * step)
             wire.append(f'{{"tier": "fast", "collected_at": "{at}", "payload": {texts[number % len(texts)][0]}}}')
         yield f'{head}"samples": [{", ".join(wire)}]}}'.encode()
 

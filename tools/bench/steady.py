@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from urllib.parse import urlsplit
 
@@ -88,8 +88,8 @@ def send(url: str, tokens: list[str], rate: float, seconds: float) -> int:
     def client(lane: int) -> int:
         connection, sent = http.client.HTTPConnection(netloc), 0
         chosen = tokens[lane::CLIENTS]
-        total = int(rate * seconds / CLIENTS)
-        for number, body in enumerate(islice(messages(lane, start, 1), total)):
+        total, step = int(rate * seconds / CLIENTS), timedelta(seconds=CLIENTS / rate)
+        for number, body in enumerate(islice(messages(lane, start, 1, step), total)):
             time.sleep(max(0.0, began + number * CLIENTS / rate - time.perf_counter()))
             connection.request("POST", "/api/ingest", body, {"Authorization": f"Bearer {chosen[number % len(chosen)]}"})
             answer = connection.getresponse()
