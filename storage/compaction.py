@@ -6,13 +6,11 @@ DuckDB's file never shrinks, so its tables are written into a new one that takes
    deleted meanwhile, so that the large tables only grow at their end.
 2. Other processes copy the file, since DuckDB would not open it a second time, and from there the large tables
    (storage/compacting.py). That takes two minutes for a gigabyte.
-3. What was appended meanwhile, and the small tables as they are, are put into the new file.
+3. What was appended meanwhile, and the small tables as they are, are put into the new file (storage/successor.py).
 4. As soon as nobody reads, the store is closed, the new file takes the old one's name, and the store is opened again.
 
 A kill in any step leaves the old file or the new one, each whole; what is left over is deleted at the next start.
 """
-
-# ruff: noqa: S608 - the names in these statements are those of our own tables
 
 from __future__ import annotations
 
@@ -25,24 +23,19 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any
 
 import duckdb
-from duckdb import DuckDBPyConnection
 
 from proxmon.costs import Compaction, FileSize
 from proxmon.errors import ConflictError, StoreUnavailableError
-from storage.compacting import list_groups, unlogged
 from storage.copying import delete_file
-from storage.database import CONFIG, Database, first_line
+from storage.database import Database, first_line
 from storage.directory import MIN_FREE_BYTES, STAGING, DataDirectory
 from storage.filler import Filler
-from storage.migrations import migrate
-from storage.retention import KEPT
 from storage.sizes import read_file_size
+from storage.successor import GROWING, Successor
 
 log = logging.getLogger(__name__)
 
@@ -57,11 +50,6 @@ OPEN_FILES = Path("/proc/self/fd")  # proc(5)
 _SMALL_GROUPS = """
 SELECT count(DISTINCT row_group_id) - (SELECT count(*) // 122_880 FROM base.host_samples)
 FROM pragma_storage_info('base.host_samples')
-"""
-GROWING = tuple(kept.name for kept in KEPT)
-_TABLES = "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'base' ORDER BY table_name"
-_SEQUENCES = """
-SELECT sequence_name, coalesce(last_value + 1, start_value) FROM duckdb_sequences() WHERE schema_name = 'base'
 """
 
 
@@ -155,17 +143,16 @@ class Compactor:
         shutil.rmtree(staging, ignore_errors=True)
 
     def _compact(self, staging: Path) -> None:
-        new, aside = staging / "fleet.duckdb", staging / "before.duckdb"
-        _make_empty(new)
+        new, aside = Successor(staging / "fleet.duckdb"), staging / "before.duckdb"
         with self._filler.no_upkeep(), ExitStack() as rest:
             with self._filler.lock:
                 rest.enter_context(self._filler.file_at_rest())
-                marks = _read_marks(self._database.writer())
-            self._copy_apart(staging / "copy.duckdb", new)
+                new.note_ends(self._database.writer())
+            self._copy_apart(staging / "copy.duckdb", new.path)
             with self._database.reader() as cursor:  # most of it, so that little is left to do while nothing is written
-                _bring_up(cursor, new, marks)
+                new.bring_up(cursor)
             give_up_at = time.monotonic() + QUIET_SECONDS
-            while not self._try_to_switch(rest, new, aside, marks):
+            while not self._try_to_switch(rest, new, aside):
                 if self._ending.wait(PAUSE_SECONDS) or time.monotonic() > give_up_at:
                     raise StoreUnavailableError("The store is read all the time: compact it later.")
 
@@ -182,24 +169,24 @@ class Compactor:
             self._child.kill()
         _, told = self._child.communicate()
         if self._child.returncode:
-            reason = told.strip().rpartition("\n")[2] or f"the copy ended with {self._child.returncode}"
+            reason = _find_error(told) or f"the copy ended with {self._child.returncode}"
             raise StoreUnavailableError(f"The store could not be compacted: {reason}.")
 
-    def _try_to_switch(self, rest: ExitStack, new: Path, aside: Path, marks: dict[str, Mark]) -> bool:
+    def _try_to_switch(self, rest: ExitStack, new: Successor, aside: Path) -> bool:
         """Bring the new file up to date and put it in place; False when somebody reads just now."""
         with self._filler.lock:
             self._filler.fill()
-            _bring_up(self._database.writer(), new, marks)
+            new.bring_up(self._database.writer())
             rest.close()  # fails when the file was not left alone
             # Or the log would be brought into the old file when that is closed, while readers and late samples wait.
             # What came since is in the journal, and must not get into the old file now.
             rest.enter_context(self._filler.file_at_rest(is_filled=True))
-            marks |= _read_marks(self._database.writer())
+            new.note_ends(self._database.writer())
             if not self._database.pause_readers():
                 return False
             try:
                 rest.close()
-                self._replace(new, aside)
+                self._replace(new.path, aside)
             finally:
                 self._database.resume_readers()
             self._filler.forget_file()
@@ -222,71 +209,9 @@ class Compactor:
             raise
 
 
-class Mark:
-    """Up to which row a table was copied, and how many that were."""
-
-    def __init__(self, position: int, rows: int) -> None:
-        self.position, self.rows = position, rows
-
-
-def _read_marks(connection: DuckDBPyConnection) -> dict[str, Mark]:
-    found: dict[str, Mark] = {}
-    for table in GROWING:
-        found[table] = Mark(*_read_end(connection, table))
-    return found
-
-
-def _make_empty(path: Path) -> None:
-    with duckdb.connect(str(path), config=CONFIG) as connection:
-        migrate(connection)
-
-
-def _bring_up(connection: DuckDBPyConnection, new: Path, marks: Mapping[str, Mark]) -> None:
-    """Put into the new file what the old one has beyond the marks, and move them."""
-    with unlogged(new) as target:
-        for table, mark in marks.items():
-            _append_rest(connection, target, table, mark)
-        for (table,) in connection.execute(_TABLES).fetchall():
-            if table not in marks:
-                target.execute("DELETE FROM base." + table)
-                _insert(target, table, _read(connection, "FROM base." + table))
-        for name, start in connection.execute(_SEQUENCES).fetchall():
-            target.execute(f"CREATE OR REPLACE SEQUENCE base.{name} START {start:d}")
-        target.execute("CHECKPOINT")
-
-
-def _append_rest(connection: DuckDBPyConnection, target: DuckDBPyConnection, table: str, mark: Mark) -> None:
-    position, rows = _read_end(connection, table)
-    _, copied = _read_end(target, table)
-    appended = 0
-    for begin, end in list_groups(connection, "base." + table, mark.position + 1):
-        if appended:
-            target.execute("CHECKPOINT")
-        rest = _read(connection, f"FROM base.{table} WHERE rowid >= {begin:d} AND rowid < {end:d}")
-        _insert(target, table, rest)
-        appended += rest.num_rows
-    if not (copied == mark.rows and mark.rows + appended == rows):
-        raise StoreUnavailableError("Rows were deleted meanwhile: compact the store later.")
-    mark.position, mark.rows = position, rows
-
-
-def _read_end(connection: DuckDBPyConnection, table: str) -> tuple[int, int]:
-    """Return the position of a table's last row, and how many it has."""
-    # All are fetched: DuckDB 2 lets nothing else be asked while an answer is not read to its end.
-    [row] = connection.execute("SELECT coalesce(max(rowid), -1), count(*) FROM base." + table).fetchall()
-    return row
-
-
-def _read(connection: DuckDBPyConnection, query: str) -> Any:
-    """Return rows as an Arrow table."""
-    relation: Any = connection.sql(query)
-    return relation.to_arrow_table()
-
-
-def _insert(target: DuckDBPyConnection, table: str, rows: Any) -> None:
-    target.register("incoming", rows)
-    target.execute("INSERT INTO base." + table + " FROM incoming")
-    target.unregister("incoming")
+def _find_error(told: str) -> str | None:
+    """Return the first line of the error that a traceback tells of; DuckDB's have further ones."""
+    return next((line for line in told.splitlines() if line and not line.startswith((" ", "Traceback "))), None)
 
 
 def is_open(path: Path) -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import storage.compaction
+import storage.successor
 from storage import Store
 from storage.database import Database
 from storage.directory import DataDirectory
@@ -19,9 +20,9 @@ from tests.builders import NOW, a_sample
 
 # A step, and whether the kill comes before it or after it.
 STEPS: dict[str, tuple[Any, str, bool]] = {
-    "empty": (storage.compaction, "_make_empty", False),
+    "empty": (storage.successor, "make_empty", False),
     "copied": (storage.compaction.Compactor, "_copy_apart", False),
-    "brought up": (storage.compaction, "_bring_up", False),
+    "brought up": (storage.successor.Successor, "bring_up", False),
     "quiet": (Database, "pause_readers", False),
     "closed": (storage.compaction, "is_open", False),
     "linked": (os, "link", False),

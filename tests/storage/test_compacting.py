@@ -10,7 +10,7 @@ import pytest
 
 import storage.compacting
 from storage.compacting import copy_tables, list_groups, unlogged
-from storage.compaction import _make_empty
+from storage.successor import make_empty
 
 MIB = 2**20
 INSERT = "INSERT INTO base.fast_samples (sample_id, payload) SELECT range, repeat('x', ?) FROM range(?, ?)"
@@ -18,7 +18,7 @@ INSERT = "INSERT INTO base.fast_samples (sample_id, payload) SELECT range, repea
 
 def make(path: Path, lengths: list[int], checkpoint_every: int = 2048) -> Path:
     """Make a store's file of samples whose payloads have these lengths."""
-    _make_empty(path)
+    make_empty(path)
     with duckdb.connect(str(path), config={"threads": 1}) as connection:
         connection.execute("SET max_vacuum_tasks = 0")
         for number, length in enumerate(lengths):

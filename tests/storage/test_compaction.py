@@ -20,6 +20,7 @@ from storage import Store
 from storage.compaction import Compactor, is_open
 from storage.database import Database
 from storage.filler import Filler
+from storage.successor import Successor
 from tests.builders import DAY, NOW, a_fast_payload, a_guest, a_sample
 from tests.storage.compacting_writer import STEPS
 from tests.storage.conftest import SECRET, ask_file
@@ -195,10 +196,10 @@ def test_a_reader_that_never_ends_stops_the_compaction(store: Store, monkeypatch
 def test_a_new_file_that_cannot_be_opened_is_not_taken(
     store: Store, host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def spoil(_: object, new: Path, marks: object) -> None:
-        new.write_bytes(b"no database")
+    def spoil(self: Successor, connection: object) -> None:
+        self.path.write_bytes(b"no database")
 
-    monkeypatch.setattr("storage.compaction._bring_up", spoil)
+    monkeypatch.setattr(Successor, "bring_up", spoil)
     with pytest.raises(StoreUnavailableError, match="cannot be opened"):
         store.compact()
     store.append([a_sample(host.id, collected_at=NOW + SECOND)]).result()
