@@ -7,14 +7,15 @@ import email.policy
 import json
 import socket
 import threading
-import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from aiosmtpd.controller import Controller
+
+from tests.waiting import wait_for
 
 WAIT_SECONDS = 60
 
@@ -31,7 +32,7 @@ class Webhook:
 
     def wait(self, count: int) -> list[dict[str, Any]]:
         """Wait until that many messages came."""
-        return wait_for(lambda: self.got if len(self.got) >= count else None)
+        return wait_for(lambda: self.got if len(self.got) >= count else [], WAIT_SECONDS)
 
 
 @contextmanager
@@ -85,7 +86,7 @@ class Mailbox:
 
     def wait(self, count: int) -> list[email.message.EmailMessage]:
         """Wait until that many mails came."""
-        return wait_for(lambda: self.got if len(self.got) >= count else None)
+        return wait_for(lambda: self.got if len(self.got) >= count else [], WAIT_SECONDS)
 
 
 @contextmanager
@@ -102,14 +103,3 @@ def a_mailbox() -> Generator[Mailbox]:
         yield box
     finally:
         controller.stop()
-
-
-def wait_for(find: Callable[[], Any]) -> Any:
-    """Wait until something is there, and return it."""
-    deadline = time.monotonic() + WAIT_SECONDS
-    while time.monotonic() < deadline:
-        found = find()
-        if found is not None:
-            return found
-        time.sleep(0.02)
-    raise AssertionError("it did not come")

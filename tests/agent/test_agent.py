@@ -23,6 +23,7 @@ from proxmon.agent.delivery import Delivery
 from proxmon.agent.message import Envelope, iso_utc, sample_text
 from proxmon.agent.spool import Spool
 from proxmon.agent.transport import Transport
+from tests.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 # The tests run the agent under another Python, the oldest at hand, when this names one.
@@ -186,22 +187,13 @@ def test_what_a_killed_agent_had_collected_arrives_once_after_its_restart(
     server.stop()
     first = started("--interval", "0.2")
     spool = tmp_path / "spool"
-    wait_until(lambda: len(list(spool.glob("*-fast.sample"))) >= 5)
+    wait_for(lambda: len(list(spool.glob("*-fast.sample"))) >= 5)
     first.stop(signal.SIGKILL)
     waiting = {json.loads(zlib.decompress(path.read_bytes()))["collected_at"] for path in spool.glob("*.sample")}
     server.start()
     started("--interval", "0.2")
     server.wait_for(lambda: waiting <= {moment for _, moment in server.stored}, 20)
     assert all(message["samples"] for message in server.messages)
-
-
-def wait_until(condition: Any, seconds: float = 15.0) -> None:
-    import time
-
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
 
 
 class Hour:

@@ -6,12 +6,12 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from proxmon.agent.programs import ProgramError, ProgramMissingError, Programs
+from tests.waiting import wait_for
 
 PATH = "/usr/bin:/bin"
 
@@ -30,16 +30,7 @@ def script(folder: Path, text: str, name: str = "tool") -> Programs:
 def has_ended(pid_file: Path) -> bool:
     """Say whether a killed process is gone or about to be reaped by init, within the moment that a kill takes."""
     stat = Path(f"/proc/{int(pid_file.read_text())}/stat")
-    return eventually(lambda: not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z")
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 5.0) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        os.sched_yield()
-    return True
+    return wait_for(lambda: not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z")
 
 
 def test_output_error_text_and_status_come_back(folder: Path) -> None:
@@ -136,7 +127,7 @@ def test_a_program_that_survives_sigkill_is_abandoned_and_not_started_again(fold
     assert programs.started_count == 1
     assert programs.stuck_commands() == ["tool list"]
     kernel.let_go()
-    assert eventually(lambda: not programs.stuck_commands())
+    wait_for(lambda: not programs.stuck_commands())
 
 
 def test_a_command_is_started_again_once_the_kernel_let_it_go(folder: Path) -> None:
@@ -147,7 +138,7 @@ def test_a_command_is_started_again_once_the_kernel_let_it_go(folder: Path) -> N
         programs.run(("tool", "list"), 0.2)
     kernel.let_go()
     (folder / "healed").touch()
-    assert eventually(lambda: not programs.stuck_commands())
+    wait_for(lambda: not programs.stuck_commands())
     assert programs.run(("tool", "list"), 5).stdout == "fine\n"
 
 
@@ -164,7 +155,7 @@ def test_stopping_ends_what_runs_and_starts_nothing_more(folder: Path) -> None:
 
     asking = threading.Thread(target=ask)
     asking.start()
-    assert eventually((folder / "self").exists)
+    wait_for((folder / "self").exists)
     programs.stop_all()
     asking.join(5)
     assert has_ended(folder / "self")

@@ -12,8 +12,9 @@ import pytest
 
 from proxmon.alerts.messages import REPETITION
 from tests.builders import a_fast_payload, a_message, a_pool, a_wire_sample, iso
-from tests.counterparts import Webhook, a_mailbox, a_webhook, wait_for
+from tests.counterparts import Webhook, a_mailbox, a_webhook
 from tests.servers import Server
+from tests.waiting import wait_for
 
 BROKEN = a_fast_payload(zfs_pools={"pools": [a_pool(health="DEGRADED")]})
 SECRETS = ("swordfish", "T0KEN-of-the-hook")
@@ -38,7 +39,7 @@ def break_pool(server: Server, name: str = "pve-01") -> None:
     token = server.add_host(name)
     for _ in range(3):
         assert server.post(token, a_message(a_wire_sample(collected_at=iso(datetime.now(UTC)), payload=BROKEN))).ok
-    wait_for(lambda: server.ask("GET", "/api/alerts", params={"host": name}).json()["alerts"] or None)
+    wait_for(lambda: server.ask("GET", "/api/alerts", params={"host": name}).json()["alerts"])
 
 
 def add(server: Server, name: str, url: str, **more: Any) -> None:
