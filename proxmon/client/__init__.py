@@ -12,7 +12,9 @@ from typing import Any
 from proxmon.board import JudgedHost
 from proxmon.client.frames import as_frame, as_table, convert, pd, read_batches
 from proxmon.client.judged import read_judged
-from proxmon.client.sources import CopySource, LocalSource, Parameters, ServerSource, Source
+from proxmon.client.local import CopySource, LocalSource
+from proxmon.client.server import ServerSource
+from proxmon.client.sources import Parameters, Source
 from proxmon.config import Settings, read_settings
 from proxmon.errors import NotFoundError, QueryError, TokenError
 from proxmon.runtime import utc_now

@@ -7,7 +7,8 @@ import time
 from collections.abc import Generator
 from typing import Any
 
-from proxmon.client.sources import Batches, ServerSource
+from proxmon.client.server import ServerSource
+from proxmon.client.sources import Batches
 from proxmon.errors import OverloadedError, ProxmonError, TokenError
 
 log = logging.getLogger(__name__)
