@@ -9,10 +9,9 @@ from __future__ import annotations
 import asyncio
 import http.client
 import logging
-import re
 import socket
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import formatdate
 from functools import lru_cache
@@ -23,32 +22,18 @@ from tornado.iostream import IOStream
 
 from proxmon.context import Monitor
 from proxmon.errors import ProxmonError, StoreUnavailableError
-from proxmon.handlers.base import bearer_token, error_headers, error_sentence, http_status
+from proxmon.handlers.base import error_headers, error_sentence, http_status
 from proxmon.handlers.bodies import Body
+from proxmon.handlers.plainhead import Head, head_bytes, read_head
 from proxmon.ingest import Message, Receipt
 
 log = logging.getLogger(__name__)
 
-MAX_HEAD_BYTES = 64 * 1024
 _ALWAYS = (
     ("Cache-Control", "no-store"),
     ("Content-Type", "application/json; charset=utf-8"),
     ("Server", "proxmon"),
 )
-_END = b"\r\n\r\n"
-_FIELD = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t\x20-\x7e\x80-\xff]*)")
-# What changes how a body is framed, or asks for more than an answer.
-_NOT_PLAIN = frozenset({"transfer-encoding", "expect", "upgrade", "te", "trailer"})
-_ONCE = frozenset({"host", "content-length", "authorization", "content-encoding", "connection"})
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """What the fields of a plain request say of its body, and who sent it."""
-
-    token: str
-    encoding: str
-    length: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,31 +61,12 @@ class Lane:
         return self.monitor.hosts.find_authenticated(head.token)
 
 
-def read_head(head: bytes, request_line: bytes) -> Head | None:
-    """Read what stands before a body; None unless it is a plain request with that first line."""
-    first, *lines = head.split(b"\r\n")
-    if first != request_line:
-        return None
-    found = [_FIELD.fullmatch(line.decode("latin-1")) for line in lines]
-    return read_fields((one[1].lower(), one[2]) for one in found if one) if all(found) else None
-
-
-def read_fields(fields: Iterable[tuple[str, str]]) -> Head | None:
-    """Read the fields of a request, with their names in small letters; None unless it is a plain one with a token."""
-    known: dict[str, str] = {}
-    for name, value in fields:
-        if name in _NOT_PLAIN or (name in known and name in _ONCE):
-            return None
-        known[name] = value.strip()
-    length, token = known.get("content-length", ""), bearer_token({"Authorization": known.get("authorization", "")})
-    is_plain = length.isascii() and length.isdecimal() and len(length) <= 12 and "host" in known
-    if not is_plain or token is None or known.get("connection", "keep-alive").lower() != "keep-alive":
-        return None
-    return Head(token, known.get("content-encoding", ""), int(length))
-
-
 class AgentConnection(asyncio.Protocol):
-    """Takes one message after the other; begins with one whose head was read already, and ``content`` after it."""
+    """Takes one message after the other; begins with one whose head was read already, and ``content`` after it.
+
+    While a message is answered, and until its answer has left, nothing more is read: what a sender can make the server
+    hold is one message, and what came with its end.
+    """
 
     def __init__(self, lane: Lane, content: bytes, head: Head, host_id: int) -> None:
         self._lane, self._pending = lane, content
@@ -108,11 +74,12 @@ class AgentConnection(asyncio.Protocol):
         self._body = Body(lane.monitor.ingest.budget)
         self._head: Head | None = head
         self._host_id, self._missing = host_id, head.length
-        self._is_answering = self._is_paused = False
+        self._is_answering = self._is_full = self._is_due = self._has_ended = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
         self._transport, self._loop = cast("asyncio.Transport", transport), asyncio.get_running_loop()
+        self._transport.set_write_buffer_limits(high=0)
         self._waits_since = self._loop.time()
         self._timer = self._loop.call_later(self._lane.idle_seconds, self._watch)
         self._advance()
@@ -120,40 +87,77 @@ class AgentConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take what came; what comes before the answer waits."""
         self._pending = self._pending + data if self._pending else data
-        if self._is_answering:
+        if self._is_busy:
             self._transport.pause_reading()
-            self._is_paused = True
         else:
             self._advance()
 
+    def eof_received(self) -> bool:
+        """Tell whether something is still to be answered: the agent may listen though it has said all."""
+        self._has_ended = True
+        return self._is_busy
+
+    def pause_writing(self) -> None:
+        """Note that an answer waits for the agent to read."""
+        self._is_full = True
+
+    def resume_writing(self) -> None:
+        """Go on: the answer has left."""
+        self._is_full = False
+        self._advance_soon()
+
     def connection_lost(self, exc: Exception | None) -> None:
-        """Let go of the message that nobody waits for any more."""
+        """Let go of a message that will not be whole; one that is being stored is let go of after that."""
         self._timer.cancel()
-        self._body.let_go()
+        if not self._is_answering:
+            self._body.let_go()
+
+    @property
+    def _is_busy(self) -> bool:
+        return self._is_answering or self._is_full or self._is_due
+
+    def _advance_soon(self) -> None:
+        """Go on in the next turn of the loop, so that who sends much at once does not hold up the others."""
+        self._is_due = True
+        self._loop.call_soon(self._advance_now)
+
+    def _advance_now(self) -> None:
+        self._is_due = False
+        self._advance()
 
     def _advance(self) -> None:
-        if self._is_answering or self._transport.is_closing():
+        if self._is_busy or self._transport.is_closing():
             return
         if self._head is None and not self._begin():
+            self._wait()
             return
         part, self._pending = self._pending[: self._missing], self._pending[self._missing :]
         self._missing -= len(part)
         self._body.add(part)
-        if not self._missing:
+        if self._missing:
+            self._wait()
+        else:
             self._submit()
+
+    def _wait(self) -> None:
+        """Wait for more, if more can come."""
+        if self._has_ended:
+            self._transport.close()
+        else:
+            self._transport.resume_reading()
 
     def _begin(self) -> bool:
         """Read the head of the next message; False when it is not complete, or no plain message of a known agent."""
-        end = self._pending.find(_END)
-        if end < 0 and len(self._pending) <= MAX_HEAD_BYTES:
+        size = head_bytes(self._pending)
+        if size is None:
             return False
-        head = read_head(self._pending[:end], self._request_line) if end >= 0 else None
+        head = read_head(self._pending[:size], self._request_line)
         host_id = self._lane.find_host(head)
         if head is None or host_id is None:
             self._give_back()
             return False
         self._head, self._host_id, self._missing = head, host_id, head.length
-        self._pending = self._pending[end + len(_END) :]
+        self._pending = self._pending[size:]
         self._waits_since = self._loop.time()
         return True
 
@@ -174,15 +178,15 @@ class AgentConnection(asyncio.Protocol):
 
     def _answer(self, outcome: Receipt | Exception) -> None:
         self._body.let_go()
-        if not self._transport.is_closing():
-            self._transport.write(self._text_of(outcome))
-        self._head, self._is_answering, self._waits_since = None, False, self._loop.time()
         self._body = Body(self._lane.monitor.ingest.budget)
-        if self._is_paused:
-            self._is_paused = False
-            self._transport.resume_reading()
-        if self._pending:
-            self._loop.call_soon(self._advance)
+        self._head, self._is_answering, self._waits_since = None, False, self._loop.time()
+        if self._transport.is_closing():
+            return
+        self._transport.write(self._text_of(outcome))
+        if self._pending and not self._is_full:
+            self._advance_soon()
+        else:
+            self._advance()
 
     def _text_of(self, outcome: Receipt | Exception) -> bytes:
         if isinstance(outcome, Receipt):
@@ -198,17 +202,17 @@ class AgentConnection(asyncio.Protocol):
 
     def _give_back(self) -> None:
         """Let Tornado go on with the connection."""
-        info = self._transport.get_extra_info("socket")
-        other = socket.fromfd(info.fileno(), info.family, socket.SOCK_STREAM)
+        info, address = (self._transport.get_extra_info(name) for name in ("socket", "peername"))
+        try:
+            other = socket.fromfd(info.fileno(), info.family, socket.SOCK_STREAM)
+        except OSError as error:
+            log.warning("a connection had to be closed: %s", error)
+            self._transport.abort()
+            return
+        other.setblocking(False)
         pending, self._pending = self._pending, b""
         self._transport.close()
-        try:
-            address = other.getpeername()
-        except OSError:  # it has gone meanwhile
-            other.close()
-        else:
-            other.setblocking(False)
-            self._lane.give_back(Resumed(other, pending), address)
+        self._lane.give_back(Resumed(other, pending), address)
 
     def _watch(self) -> None:
         """End a connection on which nothing has been asked, or come to an end, for too long."""
@@ -233,6 +237,11 @@ class Resumed(IOStream):
         part, self._read = self._read[: len(buf)], self._read[len(buf) :]
         buf[: len(part)] = part
         return len(part)
+
+    def take_rest(self) -> bytes:
+        """Return what was read and not given yet, which is then forgotten."""
+        rest, self._read = self._read, b""
+        return rest
 
 
 def _text(status: int, headers: Mapping[str, str], body: bytes) -> bytes:

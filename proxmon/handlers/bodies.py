@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import math
+from collections.abc import Awaitable, Callable, Mapping
 from typing import cast
 
 import msgspec
@@ -23,6 +24,7 @@ from proxmon.errors import OverloadedError
 MAX_BYTES = 256 * 1024
 # What is too large is read to its end and thrown away, since a sender that is cut off does not see why; up to here.
 MAX_DISCARDED_BYTES = 256 * 1024 * 1024
+MAX_DIGITS = 18  # of a length: Python refuses to read a number of thousands
 
 
 class Body:
@@ -54,6 +56,14 @@ class Body:
         """Forget what was kept, also more than once."""
         self._budget.give_back(len(self._content))
         self._content = bytearray()
+
+
+def announced_bytes(headers: Mapping[str, str]) -> float:
+    """Return how large a body is said to be; 0 when nothing is said, or nothing that is a number."""
+    text = headers.get("Content-Length", "")
+    if not text.isdecimal():
+        return 0
+    return int(text) if len(text) <= MAX_DIGITS else math.inf
 
 
 class BoundedBodies(HTTPServerConnectionDelegate):
@@ -88,11 +98,11 @@ class BoundedRequest(HTTPMessageDelegate):
         """Keep a body from the application whose announced size is too large."""
         self._limit = self._limit_of(cast("RequestStartLine", start_line).path.partition("?")[0])
         self._connection.set_max_body_size(MAX_DISCARDED_BYTES)
-        announced = headers.get("Content-Length", "")
-        self._is_passed_on = not announced.isdecimal() or int(announced) <= self._limit
+        announced = announced_bytes(headers)
+        self._is_passed_on = announced <= self._limit
         if self._is_passed_on:
             return self._delegate.headers_received(start_line, headers)
-        if "Expect" in headers or int(announced) > MAX_DISCARDED_BYTES:
+        if "Expect" in headers or announced > MAX_DISCARDED_BYTES:
             self._refuse()
         return None
 

@@ -24,7 +24,8 @@ from tornado.httputil import (
 )
 from tornado.iostream import IOStream, SSLIOStream
 
-from proxmon.handlers.agentconnection import AgentConnection, Lane, read_fields
+from proxmon.handlers.agentconnection import AgentConnection, Lane, Resumed
+from proxmon.handlers.plainhead import read_fields
 
 
 class IngestLane(HTTPServerConnectionDelegate):
@@ -51,17 +52,20 @@ class IngestLane(HTTPServerConnectionDelegate):
 
     def _take_over(self, connection: HTTP1Connection, line: RequestStartLine, headers: HTTPHeaders) -> bool:
         """Take the connection if this request on it is a known agent's message, whose body was not read yet."""
+        stream = connection.stream
         is_message = (line.method, line.path, line.version) == ("POST", self._lane.path, "HTTP/1.1")
-        if not is_message or isinstance(connection.stream, SSLIOStream):
+        if not is_message or isinstance(stream, SSLIOStream) or stream.closed():
             return False
         head = read_fields([(name.lower(), value) for name, value in headers.get_all()])
         host_id = self._lane.find_host(head)
         if head is None or host_id is None:
             return False
-        stream = connection.detach()
-        content = _read_what_came(stream)
-        if stream.socket is not None:  # the agent has not left
-            self._open(AgentConnection(self._lane, content, head, host_id), stream.socket.dup())
+        try:
+            own = stream.socket.dup()  # first: it stays open whatever the stream finds when it reads
+        except OSError:  # none is left
+            return False
+        connection.detach()
+        self._open(AgentConnection(self._lane, _read_what_came(stream), head, host_id), own)
         stream.close()
         return True
 
@@ -75,7 +79,8 @@ class IngestLane(HTTPServerConnectionDelegate):
 def _read_what_came(stream: IOStream) -> bytes:
     """Return what a stream has read and nobody asked for yet, and what it can read at once."""
     reading = cast("asyncio.Future[bytes]", stream.read_bytes(stream.max_buffer_size, partial=True))
-    return reading.result() if reading.done() and not reading.exception() else b""
+    content = reading.result() if reading.done() and not reading.exception() else b""
+    return content + stream.take_rest() if isinstance(stream, Resumed) else content
 
 
 class Chosen(HTTPMessageDelegate):
