@@ -228,20 +228,9 @@ class Resumed(IOStream):
 
     def __init__(self, connection: socket.socket, read: bytes) -> None:
         super().__init__(connection)
-        self._read = read
-
-    def read_from_fd(self, buf: bytearray | memoryview) -> int | None:
-        """Give what was read, then what comes."""
-        if not self._read:
-            return super().read_from_fd(buf)
-        part, self._read = self._read[: len(buf)], self._read[len(buf) :]
-        buf[: len(part)] = part
-        return len(part)
-
-    def take_rest(self) -> bytes:
-        """Return what was read and not given yet, which is then forgotten."""
-        rest, self._read = self._read, b""
-        return rest
+        # Tornado waits for its socket once its buffer is too short: nothing may be kept anywhere else.
+        self._read_buffer += read
+        self._read_buffer_size += len(read)
 
 
 def _text(status: int, headers: Mapping[str, str], body: bytes) -> bytes:

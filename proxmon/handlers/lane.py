@@ -24,7 +24,7 @@ from tornado.httputil import (
 )
 from tornado.iostream import IOStream, SSLIOStream
 
-from proxmon.handlers.agentconnection import AgentConnection, Lane, Resumed
+from proxmon.handlers.agentconnection import AgentConnection, Lane
 from proxmon.handlers.plainhead import read_fields
 
 
@@ -52,9 +52,9 @@ class IngestLane(HTTPServerConnectionDelegate):
 
     def _take_over(self, connection: HTTP1Connection, line: RequestStartLine, headers: HTTPHeaders) -> bool:
         """Take the connection if this request on it is a known agent's message, whose body was not read yet."""
-        stream = connection.stream
+        stream = cast("IOStream", connection.stream)
         is_message = (line.method, line.path, line.version) == ("POST", self._lane.path, "HTTP/1.1")
-        if not is_message or isinstance(stream, SSLIOStream) or stream.closed():
+        if not is_message or isinstance(stream, SSLIOStream) or stream.socket is None:
             return False
         head = read_fields([(name.lower(), value) for name, value in headers.get_all()])
         host_id = self._lane.find_host(head)
@@ -79,8 +79,7 @@ class IngestLane(HTTPServerConnectionDelegate):
 def _read_what_came(stream: IOStream) -> bytes:
     """Return what a stream has read and nobody asked for yet, and what it can read at once."""
     reading = cast("asyncio.Future[bytes]", stream.read_bytes(stream.max_buffer_size, partial=True))
-    content = reading.result() if reading.done() and not reading.exception() else b""
-    return content + stream.take_rest() if isinstance(stream, Resumed) else content
+    return reading.result() if reading.done() and not reading.exception() else b""
 
 
 class Chosen(HTTPMessageDelegate):

@@ -13,7 +13,7 @@ import uvloop
 
 from proxmon.handlers.agentconnection import AgentConnection
 from proxmon.handlers.plainhead import read_head
-from tests.attackers.wire import NOTHING, Answer, Client, LocalServer, a_request
+from tests.attackers.wire import NOTHING, Answer, Client, LocalServer, a_request, settle
 from tests.builders import a_message, a_wire_sample
 
 WAIT_SECONDS = 60  # far more than it takes
@@ -132,6 +132,32 @@ def test_answers_come_in_turn_to_who_begins_to_read_late(serve: Callable[[Use], 
         rest = await client.send_deaf((a_request(token, NOTHING) * 20 + HEALTH) * 20)
         await client.send(rest)
         assert await client.answers(21 * 20) == ([EMPTY] * 20 + [HEALTHY]) * 20
+        client.close()
+
+    serve(use)
+
+
+def test_a_head_that_is_too_long_ends_the_connection_wherever_it_is_cut(serve: Callable[[Use], None]) -> None:
+    async def use(server: LocalServer, token: str) -> None:
+        for first in (100, 65_536, 65_540):
+            client = Client(server.port)
+            await client.take_over(token)
+            request = a_request(token, NOTHING, f"X-Padding: {'x' * 66_000}\r\n")
+            await client.send(request[:first])
+            await settle([client], 5)
+            await client.send(request[first:])
+            await client.answers(1)
+            assert (client.content, client.has_ended) == (b"", True)
+            client.close()
+
+    serve(use)
+
+
+def test_a_length_of_thousands_of_digits_is_too_large(serve: Callable[[Use], None]) -> None:
+    async def use(server: LocalServer, token: str) -> None:
+        client = Client(server.port)
+        await client.send(a_request(token, NOTHING).replace(b"Length: ", b"Length: " + b"9" * 5000))
+        assert [answer.status for answer in await client.answers(1)] == [413]
         client.close()
 
     serve(use)

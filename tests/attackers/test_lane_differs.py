@@ -23,9 +23,10 @@ from hypothesis import strategies as st
 from tests.attackers.odd_requests import requests
 from tests.attackers.wire import FAREWELL, Answer, Client, LocalServer, read_answers, settle
 
-EXAMPLES = 10_000 if os.environ.get("PROXMON_SOAK") else 60
+EXAMPLES = 5000 if os.environ.get("PROXMON_SOAK") else 60
 MAX_BODY_BYTES = 4096
-WAIT_TURNS, QUIET_TURNS = 20_000, 20
+WAIT_TURNS, QUIET_TURNS = 2000, 20
+MALFORMED = Answer(400, b"")
 TOKENS = {"{first}": 0, "{second}": 1}
 
 
@@ -46,7 +47,10 @@ class Pair:
         self._tokens = [runner.run(self._add_hosts(server)) for server in servers]
 
     async def _add_hosts(self, server: LocalServer) -> list[str]:
-        return [(await server.monitor.hosts.add(f"pve-{number}")).token for number in range(len(TOKENS))]
+        tokens = [(await server.monitor.hosts.add(f"pve-{number}")).token for number in range(len(TOKENS))]
+        for token in tokens:
+            await server.monitor.hosts.authenticate(token)
+        return tokens
 
     def ask(self, stream: bytes, cuts: list[int]) -> list[Seen]:
         """Send a stream in pieces to both on connections of known agents, and wait until they do the same."""
@@ -79,7 +83,8 @@ class Pair:
                 break
             await asyncio.sleep(0.001)
             before, seen = seen, self._see(clients)
-            quiet = quiet + 1 if seen == before and seen[0] == seen[1] else 0
+            is_idle = not any(server.outstanding for server in self.servers)
+            quiet = quiet + 1 if is_idle and seen == before and seen[0] == seen[1] else 0
         return seen
 
     def _see(self, clients: list[Client]) -> list[Seen]:
@@ -88,7 +93,11 @@ class Pair:
             client.receive()
             ingest = server.monitor.ingest
             counts = ingest.stored_count, ingest.duplicate_count
-            seen.append(Seen(tuple(read_answers(client.content)), client.has_ended, counts))
+            answers = tuple(read_answers(client.content))
+            # It says no more and closes, with something unread: then what it said may be lost on the way.
+            if client.has_ended and answers and answers[-1] == MALFORMED:
+                answers = answers[:-1]
+            seen.append(Seen(answers, client.has_ended, counts))
         return seen
 
     def list_stored(self) -> list[list[dict[str, Any]]]:
@@ -118,13 +127,14 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
         runner.run(stop(servers))
 
 
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.lists(requests(), min_size=1, max_size=5), st.lists(st.integers(0, 2**20), max_size=8))
-def test_what_tornado_makes_of_a_stream_is_what_we_make_of_it(pair: Pair, sent: list[bytes], cuts: list[int]) -> None:
-    ours, tornados = pair.ask(b"".join(sent) + FAREWELL, cuts)
-    assert ours == tornados
+def test_what_tornado_makes_of_a_stream_is_what_we_make_of_it(pair: Pair) -> None:
+    @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(st.lists(requests(), min_size=1, max_size=5), st.lists(st.integers(0, 2**20), max_size=8))
+    def check(sent: list[bytes], cuts: list[int]) -> None:
+        ours, tornados = pair.ask(b"".join(sent) + FAREWELL, cuts)
+        assert ours == tornados
 
-
-def test_both_have_stored_the_same(pair: Pair) -> None:
+    check()
     ours, tornados = pair.list_stored()
+    assert ours
     assert ours == tornados

@@ -6,7 +6,7 @@ import asyncio
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from unittest.mock import patch
 
@@ -17,6 +17,7 @@ from dashboards.server import make_server
 from proxmon.config import Settings
 from proxmon.context import Monitor
 from proxmon.handlers.agentconnection import Lane
+from proxmon.ingest import Message, Receipt
 from proxmon.runtime import make_monitor
 from storage import Store
 from tests.builders import a_message
@@ -43,6 +44,19 @@ class LocalServer:
         with nullcontext() if with_lane else patch.object(dashboards.server, "IngestLane", _no_lane):
             self.server = make_server(self.monitor, KEY)
         self.server.start()
+        self.outstanding = 0
+        self._submit = self.monitor.ingest.submit
+        self.monitor.ingest.submit = self._count
+
+    def _count(self, message: Message) -> None:
+        """Take in a message, which is outstanding until it is known what became of it."""
+
+        def then(outcome: Receipt | Exception) -> None:
+            self.outstanding -= 1
+            message.then(outcome)
+
+        self.outstanding += 1
+        self._submit(replace(message, then=then))
 
     @property
     def port(self) -> int:
@@ -81,6 +95,7 @@ class Client:
     def __init__(self, port: int, room_bytes: int = 0) -> None:
         """Connect; ``room_bytes`` is what the system keeps of answers that were not read yet."""
         self.socket = socket.socket()
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # each piece is sent as it is
         if room_bytes:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room_bytes)
         self.socket.connect(("127.0.0.1", port))
