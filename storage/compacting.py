@@ -21,8 +21,8 @@ NICENESS = 10  # samples and pages come first
 FLUSH_SECONDS = 0.05  # at 40 MB/s, the most that one core makes, 2 MB come together in that time
 # DuckDB writes so many rows together; more at once would wait in memory, or in a log that a commit writes through.
 GROUP_ROWS = 122_880
-# Of payloads. Those of up to 2,048 rows are held in memory at once, as they came, by a checkpoint, and twice by whoever
-# reads one of them later; and what of a group exceeds the limit goes to the disk and back, at more cost than its copy.
+# Of payloads. A checkpoint holds those of up to 2,048 rows in memory at once, as they came, and whoever reads one of
+# them later twice that; a group that exceeds the limit goes to the disk and back, for half as much CPU again.
 GROUP_BYTES = 64 * 2**20
 CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "memory_limit": "512MB",
