@@ -33,7 +33,6 @@ LINES = [
     "PUT /api/ingest HTTP/1.1",
     "GET /api/ingest HTTP/1.1",
     "GET /healthz HTTP/1.1",
-    "HEAD /nothing HTTP/1.1",
     "OPTIONS * HTTP/1.1",
     "CONNECT x:80 HTTP/1.1",
     "PRI * HTTP/2.0",
