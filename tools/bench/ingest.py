@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from tools.bench.baselines import a_handler, an_influxdb
 from tools.bench.messages import lines, messages
@@ -71,8 +71,9 @@ class Client:
         self.socket = socket.create_connection((target.hostname, target.port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._bodies = bodies
+        path = urlunsplit(("", "", target.path, target.query, ""))
         self._head = (
-            f"POST {target.path}?{target.query} HTTP/1.1\r\nHost: {target.netloc}\r\n"
+            f"POST {path} HTTP/1.1\r\nHost: {target.netloc}\r\n"
             f"Authorization: Bearer {rival.tokens[number]}\r\nContent-Length: "
         )
         self._request, self._sent_at = self._make(), 0.0
