@@ -235,8 +235,10 @@ def test_no_page_is_wider_than_its_window_whatever_things_are_called(
 ) -> None:
     name = f"{uuid.uuid4().hex}{'W' * 63}"[:63]
     token = server.add_host(name)
-    send_all(server, token, [a_guest(name="G" * 100, ips=["fe80:1234:1234:1234:1234:1234:1234:1234"] * 3)])
-    send(server, token, zfs_pools={"pools": [a_pool(name="P" * 255, health="DEGRADED")]})
+    guest = a_guest(name="G" * 100, ips=["fe80:1234:1234:1234:1234:1234:1234:1234"] * 3)
+    send_all(server, token, [guest])
+    pools = {"pools": [a_pool(name="P" * 255, health="DEGRADED")]}
+    send(server, token, zfs_pools=pools, vms_runtime={"vms": [guest]})
     page = open_page(path, viewport=PHONE, color_scheme=scheme)
     for address in (path, f"/hosts/{name}"):
         page.goto(server.url + address)
