@@ -22,7 +22,6 @@ from storage.moments import to_store
 from storage.tables import (
     DATASET_SAMPLES,
     GUEST_ADDRESSES,
-    GUEST_SAMPLES,
     HOST_SAMPLES,
     SECTION_ERRORS,
     STORAGE_SAMPLES,
@@ -33,7 +32,7 @@ from storage.tables import (
 
 Rows = dict[str, list[Row]]
 
-# Taken in the order of the tables' columns. A getter of many attributes runs in C: guests are most of all rows.
+# Taken in the order of the tables' columns. A getter of many attributes runs in C.
 _HOST = attrgetter(
     *("load1", "load5", "load15", "cpu_percent", "mem_used_bytes", "mem_total_bytes", "arc_bytes", "uptime_seconds")
 )
@@ -43,10 +42,6 @@ _POOL_SIZES = attrgetter(
 _POOL_COUNTS = attrgetter("error_count", "data_error_count", "vdev_count", "degraded_vdev_count")
 _VDEV = attrgetter("name", "kind", "vdev_class", "state", "read_errors", "write_errors", "checksum_errors", "was")
 _STORAGE = attrgetter("name", "type", "used_bytes", "total_bytes", "active")
-_GUEST = attrgetter(
-    *("vmid", "type", "name", "status", "cpu_percent", "mem_bytes", "maxmem_bytes", "uptime_seconds"),
-    *("tags", "lock", "template"),
-)
 _ADDRESSES = attrgetter("vmid", "type", "name", "ips", "macs")
 _SYSTEM = attrgetter(
     *("pve_version", "zfs_version", "kernel", "pending_updates", "security_updates", "reboot_required"),
@@ -56,7 +51,7 @@ _NO_HOST, _NO_SCAN = HostSection(), Scan()
 
 
 def typed_rows(sample: Sample) -> Rows:
-    """Return the sample's rows by table, without those of the vdevs."""
+    """Return the sample's rows by table, without those of the vdevs and of the guests' runtime (guest_columns.py)."""
     when = (sample.host_id, to_store(sample.observed_at))
     payload = sample.payload
     rows: Rows = {SECTION_ERRORS.name: _section_errors(sample, when)}
@@ -95,11 +90,9 @@ def _section_errors(sample: Sample, when: Row) -> list[Row]:
 def _fast_rows(payload: FastPayload, when: Row) -> Rows:
     pools = (payload.zfs_pools and payload.zfs_pools.pools) or ()
     storages = (payload.storage and payload.storage.storages) or ()
-    guests = (payload.vms_runtime and payload.vms_runtime.vms) or ()
     return {
         ZPOOL_SAMPLES.name: [(*when, *_zpool(pool)) for pool in pools],
         STORAGE_SAMPLES.name: [(*when, *_STORAGE(storage)) for storage in storages],
-        GUEST_SAMPLES.name: [(*when, *_GUEST(guest)) for guest in guests],
     }
 
 

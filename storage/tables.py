@@ -35,7 +35,11 @@ class Table:
         columns = [
             pa.array(column, kind) for column, kind in zip(zip(*rows, strict=True), self.schema.types, strict=True)
         ]
-        connection.register("incoming", pa.Table.from_arrays(columns, schema=self.schema))
+        self.append_columns(connection, pa.Table.from_arrays(columns, schema=self.schema))
+
+    def append_columns(self, connection: DuckDBPyConnection, columns: Any) -> None:
+        """Append the rows of an Arrow table with these columns."""
+        connection.register("incoming", columns)
         try:
             connection.execute(self.insert)
         finally:

@@ -18,12 +18,13 @@ from duckdb import DuckDBPyConnection
 from proxmon.payload import Vdev
 from proxmon.samples import Sample
 from storage.arrow import pa
+from storage.guest_columns import guest_columns
 from storage.intake import Stored, insert_samples
 from storage.ledger import Ledger, Scrub
 from storage.moments import to_store
 from storage.reader import read_samples_after_progress
 from storage.rows import Rows, list_pools, typed_rows, vdev_rows
-from storage.tables import TYPED_TABLES, VDEV_SAMPLES, ZPOOL_SCRUBS, Row
+from storage.tables import GUEST_SAMPLES, TYPED_TABLES, VDEV_SAMPLES, ZPOOL_SCRUBS, Row
 
 log = logging.getLogger(__name__)
 
@@ -90,6 +91,7 @@ class Tables:
             for table, added in entry.rows.items():
                 rows.setdefault(table, []).extend(added)
             rows.setdefault(VDEV_SAMPLES.name, []).extend(_changed_vdevs(trees, entry.sample))
+        guests = guest_columns(entry.sample for entry in typed)
         fresh = [entry for entry in entries if not entry.has_payload]
         scrubs = self._ledger.new_scrubs([entry.sample for entry in fresh])
         connection.execute("BEGIN")
@@ -97,6 +99,8 @@ class Tables:
         ZPOOL_SCRUBS.append(connection, [_scrub_row(scrub) for scrub in scrubs])
         for table in TYPED_TABLES:
             table.append(connection, rows.get(table.name, ()))
+        if guests is not None:
+            GUEST_SAMPLES.append_columns(connection, guests)
         connection.execute("UPDATE base.typed_progress SET sample_id = ?", [through_id])
         connection.execute("COMMIT")
         self._trees = trees

@@ -16,8 +16,9 @@ from urllib.parse import urlsplit
 from proxmon.credentials import TokenSecret
 from proxmon.samples import Sample
 from storage import Store
+from storage.guest_columns import guest_columns
 from storage.rows import typed_rows
-from storage.tables import TYPED_TABLES
+from storage.tables import GUEST_SAMPLES, TYPED_TABLES
 from tests.builders import a_sample
 from tools.bench.baselines import an_influxdb, folder_bytes
 from tools.bench.messages import line_protocol, payloads
@@ -96,7 +97,11 @@ def sqlite_bytes(samples: Sequence[Sample], *, with_payloads: bool) -> float:
                 if with_payloads:
                     values = (sample.host_id, sample.tier, sample.collected_at.isoformat(), sample.raw.decode())
                     database.execute("INSERT INTO samples VALUES (?, ?, ?, ?)", values)
-                for name, found in typed_rows(sample).items():
+                guests = guest_columns([sample])
+                columns = [] if guests is None else [column.to_pylist() for column in guests.columns]
+                for name, found in (
+                    typed_rows(sample) | {GUEST_SAMPLES.name: list(zip(*columns, strict=True))}
+                ).items():
                     if name in tables:
                         marks = ", ".join("?" * len(tables[name]))
                         database.executemany(f"INSERT INTO {name} VALUES ({marks})", [_plain(one) for one in found])

@@ -1,0 +1,71 @@
+"""Guests take the way by JSON into their columns: each value arrives as it was sent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from storage import Store
+from storage.guest_columns import guest_columns
+from storage.moments import to_store
+from tests.builders import NOW, a_fast_payload, a_guest, a_medium_payload, a_sample
+
+TEXTS = st.one_of(st.none(), st.text(st.characters(codec="utf-8", exclude_categories=["Cs"])))
+AMOUNTS = st.one_of(st.none(), st.integers(0, 2**53), st.floats(0, 9.2e18))
+GUESTS = st.fixed_dictionaries(
+    {
+        "vmid": st.integers(0, 2**63 - 1),
+        "type": TEXTS,
+        "name": TEXTS,
+        "status": TEXTS,
+        "cpu_percent": st.one_of(st.none(), st.floats(allow_nan=False, allow_infinity=False)),
+        "mem_bytes": AMOUNTS,
+        "maxmem_bytes": AMOUNTS,
+        "uptime_seconds": AMOUNTS,
+        "tags": st.one_of(st.none(), st.lists(st.text(st.characters(codec="utf-8")), max_size=4)),
+        "lock": TEXTS,
+        "template": st.one_of(st.none(), st.booleans()),
+    }
+)
+
+
+def rows(samples: list[Any]) -> list[dict[str, Any]]:
+    found = guest_columns(samples)
+    return [] if found is None else found.to_pylist()
+
+
+@given(st.lists(st.lists(GUESTS, max_size=5), max_size=4))
+def test_each_value_arrives_as_it_was_sent(hosts: list[list[dict[str, Any]]]) -> None:
+    samples = [
+        a_sample(number, payload=a_fast_payload(vms_runtime={"vms": guests})) for number, guests in enumerate(hosts)
+    ]
+    sent = [
+        {"host_id": number, "observed_at": to_store(NOW)} | guest
+        for number, guests in enumerate(hosts)
+        for guest in guests
+    ]
+    assert rows(samples) == [{("run_state" if key == "status" else key): row[key] for key in row} for row in sent]
+
+
+def test_samples_without_guests_have_no_rows() -> None:
+    payloads = [
+        a_fast_payload(vms_runtime=None),
+        a_fast_payload(vms_runtime={"vms": []}),
+        a_fast_payload(vms_runtime={}),
+    ]
+    assert rows([a_sample(1, payload=payload) for payload in payloads]) == []
+    assert rows([a_sample(1, "medium", payload=a_medium_payload())]) == []
+
+
+def test_what_is_not_said_is_unknown() -> None:
+    [row] = rows([a_sample(1, payload=a_fast_payload(vms_runtime={"vms": [{"vmid": 100, "other": {"x": 1}}]}))])
+    assert (row.pop("host_id"), row.pop("observed_at"), row.pop("vmid")) == (1, to_store(NOW), 100)
+    assert set(row.values()) == {None}
+
+
+def test_many_guests_are_read_together(store: Store) -> None:
+    guests = [a_guest(vmid=vmid, name="x" * 200) for vmid in range(10_000)]
+    found = rows([a_sample(1, payload=a_fast_payload(vms_runtime={"vms": guests}))])
+    assert [row["vmid"] for row in found] == list(range(10_000))
