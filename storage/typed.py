@@ -91,7 +91,6 @@ class Tables:
             for table, added in entry.rows.items():
                 rows.setdefault(table, []).extend(added)
             rows.setdefault(VDEV_SAMPLES.name, []).extend(_changed_vdevs(trees, entry.sample))
-        guests = guest_columns(entry.sample for entry in typed)
         fresh = [entry for entry in entries if not entry.has_payload]
         scrubs = self._ledger.new_scrubs([entry.sample for entry in fresh])
         connection.execute("BEGIN")
@@ -99,6 +98,7 @@ class Tables:
         ZPOOL_SCRUBS.append(connection, [_scrub_row(scrub) for scrub in scrubs])
         for table in TYPED_TABLES:
             table.append(connection, rows.get(table.name, ()))
+        guests = guest_columns(entry.sample for entry in typed)
         if guests is not None:
             GUEST_SAMPLES.append_columns(connection, guests)
         connection.execute("UPDATE base.typed_progress SET sample_id = ?", [through_id])
