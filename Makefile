@@ -3,6 +3,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 SHELL := /bin/bash
 
+# Tests side by side, a file at a time. What hangs is ended and told by name: a check that somebody else has to end tells
+# nothing.
+PARALLEL := -n auto --dist loadfile
+BOUNDED := --maxfail 25 --timeout 300 --session-timeout 2400
+
 .DEFAULT_GOAL := help
 .PHONY: help setup run demo test test-duckdb2 test-quack check format agent bench soak screenshots clean
 
@@ -28,14 +33,14 @@ demo: .venv/run.stamp ## the server with a simulated fleet
 	$(BIN)/proxmon demo
 
 test: setup ## every test
-	$(BIN)/pytest -n auto --dist loadfile
+	$(BIN)/pytest $(PARALLEL) $(BOUNDED)
 
 .venv/duckdb2/stamp: .venv/dev.stamp
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --upgrade --target .venv/duckdb2 'duckdb>=2,<3'
 	touch $@
 
 test-duckdb2: .venv/duckdb2/stamp ## the store's tests and those of SQL over HTTP, on DuckDB 2
-	PYTHONPATH=.venv/duckdb2 $(BIN)/pytest -n auto --dist loadfile tests/storage tests/contract/test_query.py
+	PYTHONPATH=.venv/duckdb2 $(BIN)/pytest $(PARALLEL) $(BOUNDED) tests/storage tests/contract/test_query.py
 
 .venv/quack/stamp: .venv/dev.stamp
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --upgrade --target .venv/quack \
@@ -43,7 +48,7 @@ test-duckdb2: .venv/duckdb2/stamp ## the store's tests and those of SQL over HTT
 	touch $@
 
 test-quack: .venv/quack/stamp ## the tests of ATTACH, on the DuckDB that Quack's extension fits
-	PYTHONPATH=.venv/quack $(BIN)/pytest tests/storage/test_quack.py tests/contract/test_quack.py
+	PYTHONPATH=.venv/quack $(BIN)/pytest $(BOUNDED) tests/storage/test_quack.py tests/contract/test_quack.py
 
 check: setup ## linters, types and every test: what CI runs
 	$(BIN)/ruff check .
@@ -53,7 +58,7 @@ check: setup ## linters, types and every test: what CI runs
 	$(BIN)/vermin --quiet --no-tips --eval-annotations --target=3.9- proxmon/agent
 	@if command -v shellcheck >/dev/null; then shellcheck proxmon/assets/install.sh .ci/run; else echo 'shellcheck is not installed: apt install shellcheck' >&2; exit 1; fi
 	$(BIN)/hadolint deploy/Dockerfile
-	$(BIN)/pytest -n auto --dist loadfile
+	$(BIN)/pytest $(PARALLEL) $(BOUNDED)
 
 format: setup ## put the code into its form
 	$(BIN)/ruff check --fix .
@@ -67,7 +72,7 @@ bench: setup ## measure, and print a table
 	$(BIN)/python -m tools.bench
 
 soak: setup ## the long tests: kill loops, fuzzing at length
-	PROXMON_SOAK=1 $(BIN)/pytest -n auto --dist loadfile
+	PROXMON_SOAK=1 $(BIN)/pytest $(PARALLEL)
 
 screenshots: setup ## the README's pictures, from the demo
 	$(BIN)/python -m tools.screenshots docs/images
