@@ -7,8 +7,10 @@ before Panel would run this file (proxmon/panel_entry.py). Panel runs it only wh
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import gc
 import resource
+import signal
 import sys
 from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
@@ -53,6 +55,8 @@ def serve(settings: Settings, companion: Companion | None = None, options: Mappi
         SettingsError: a setting cannot be used, or the address not listened on.
         StoreUnavailableError: the data directory cannot be used.
     """
+    # Should it ever hang: `kill -USR1` makes it say where each thread is.
+    faulthandler.register(signal.SIGUSR1)
     sys.setswitchinterval(SWITCH_SECONDS)
     # Arrow's own allocator keeps what it has once had: some 35 MB.
     pa.set_memory_pool(pa.system_memory_pool())

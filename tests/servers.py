@@ -107,7 +107,19 @@ class Server:
         """Send a request with an API token, by default the local administrator's."""
         bearer = {"Authorization": f"Bearer {self.control.token if token is None else token}"}
         headers = bearer | options.pop("headers", {})
-        return requests.request(method, self.url + path, headers=headers, timeout=30, **options)
+        try:
+            return requests.request(method, self.url + path, headers=headers, timeout=30, **options)
+        except requests.Timeout as error:
+            raise AssertionError(
+                f"{method} {path}: no answer; the server's log and threads: {self.stacks()}"
+            ) from error
+
+    def stacks(self) -> str:
+        """Return the end of the log, with where each thread of the process is at the moment."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGUSR1)
+        time.sleep(1.0)
+        return self.log()[-20_000:]
 
     def add_host(self, name: str) -> str:
         """Add a host and return its token."""

@@ -16,8 +16,10 @@ import requests
 
 from proxmon.control import read_control
 from tests.builders import a_message, a_wire_sample
+from tests.contract.test_lane import Agent, a_raw_connection, a_request
 from tests.contract.test_login import open_socket
 from tests.servers import ROOT, WAYS, Server
+from tests.waiting import wait_for
 
 ENDLESS = "SELECT count(*) FROM range(1000000000000) AS many(n) WHERE n % 7 = 3"
 
@@ -43,6 +45,31 @@ def test_it_ends_with_pages_and_queries_open_and_keeps_what_it_acknowledged(
     server.start()
     assert server.post(token, a_message(a_wire_sample())).json() == {"stored": 0, "duplicates": 1}
     server.stop()
+
+
+def test_known_agents_do_not_hold_it_up_and_what_was_acknowledged_to_them_is_kept(tmp_path: Path) -> None:
+    server = Server(tmp_path / "data").start()
+    idle, sending = Agent(server, "idle"), Agent(server, "sending")
+    with a_raw_connection(sending) as raw:
+        assert sending.post(a_message(a_wire_sample())).json() == {"stored": 1, "duplicates": 0}
+        raw.sendall(a_request(sending, a_message(a_wire_sample()))[:-20])
+        began = time.monotonic()
+        server.stop()
+        assert time.monotonic() - began < 5
+        assert raw.recv(1000) == b""
+    assert server.process is not None
+    assert server.process.returncode == 0
+    assert "Traceback" not in server.log()
+    server.start()
+    assert server.post(sending.token, a_message(a_wire_sample())).json() == {"stored": 0, "duplicates": 1}
+    assert server.post(idle.token, a_message(a_wire_sample())).json() == {"stored": 1, "duplicates": 0}
+    server.stop()
+
+
+def test_told_to_it_says_where_each_thread_is_and_goes_on(each_server: Server) -> None:
+    assert "tornado/platform/asyncio.py" in wait_for(lambda: each_server.stacks().rpartition("Current thread")[2])
+    assert each_server.ask("GET", "/healthz").ok
+    assert each_server.control.token not in each_server.log()
 
 
 def ask_for_ever(server: Server) -> None:
