@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 CHECK_SECONDS = 600.0
 # A smaller store is not worth the work, and what is deleted in an hour comes and goes.
 MIN_GAIN_BYTES = 64 * 2**20
-# Each checkpoint leaves a row group in every table that grows, and a query looks at all of them.
+# A query looks at all of them. What a file has from before it was opened nobody merges (storage/merging.py).
 MOST_SMALL_GROUPS = 1000
 # How long it is tried to find a moment in which nobody reads; a query ends after 30 s by default.
 QUIET_SECONDS, PAUSE_SECONDS = 120.0, 0.5

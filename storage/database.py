@@ -47,7 +47,7 @@ SETTINGS = (
     "SET GLOBAL allocator_background_threads = true",
     "SET GLOBAL allocator_flush_threshold = '16MB'",
     # A checkpoint would merge small row groups and hold all their payloads in memory as they came: hundreds of MB of a
-    # large fleet, and of large payloads more than may be had, which ends the database. Compaction does it, apart.
+    # large fleet, and of large payloads more than may be had, which ends the database. See storage/merging.py.
     "SET GLOBAL max_vacuum_tasks = 0",
     # Stored times have no zone: compared with now() they would be taken for the server's local time.
     "SET GLOBAL TimeZone = 'UTC'",

@@ -18,6 +18,7 @@ from storage.inbox import Task
 from storage.intake import Key, Stored
 from storage.journal import Journal
 from storage.ledger import Ledger
+from storage.merging import Merger
 from storage.notes import Notes
 from storage.replay import replay_journal
 from storage.rollups import transaction
@@ -45,6 +46,7 @@ class Filler:
         self._is_broken, self._is_log_new, self._is_closing = False, True, False
         self._checkpoint_bytes = CHECKPOINT_WAL_BYTES
         self._copies = self._rewrites = self._stills = 0
+        self._merger = Merger()
         self._called = threading.Event()
         self.notes = Notes(self._called.set)
         self.ledger = self._load()
@@ -192,6 +194,7 @@ class Filler:
         """Take note that another file has taken the place of the store's."""
         self._rewrites += 1
         self._upkeep.forget()
+        self._merger.forget()
         self._is_log_new = True
 
     def _run(self) -> None:
@@ -231,11 +234,12 @@ class Filler:
         trouble = self.trouble
         try:
             self._upkeep.step(self._database.writer(), self.ledger.spans)
+            self._merger.merge(self._database.writer())
         except Exception as error:
             self._roll_back(error)
             # Samples can be stored nevertheless, and the next time everything is tried again.
             self.trouble = trouble
-            log.exception("rollups and deletions wait")
+            log.exception("rollups, deletions and merges wait")
 
     def _protect(self) -> None:
         # Each checkpoint ends the write-ahead log, and the next write makes a new one with the mode of the umask.
@@ -246,7 +250,7 @@ class Filler:
     def _checkpoint(self) -> bool:
         try:
             self._rewrites += 1
-            self._database.writer().execute("CHECKPOINT")
+            self._merger.checkpoint(self._database.writer())
             self._database.let_go()
             self._is_log_new, self._checkpoint_bytes = True, CHECKPOINT_WAL_BYTES
         except (duckdb.Error, StoreUnavailableError) as error:
@@ -288,6 +292,7 @@ class Filler:
         """Learn what was committed although its commit ended in an error."""
         connection = self._database.writer()
         self._upkeep.forget()
+        self._merger.forget()
         self.ledger.host_ids = Ledger.load(connection).host_ids
         self._backlog.forget(read_progress(connection))
 

@@ -42,6 +42,11 @@ class Kept:
     tier: Tier | None = None
 
     @property
+    def has_payload(self) -> bool:
+        """Tell whether its rows are samples as they came."""
+        return self.setting.endswith("payload_days")
+
+    @property
     def bite_rows(self) -> int:
         """Return how many rows are deleted in one transaction."""
         return BITE_SAMPLES if self.tier else BITE_ROWS
