@@ -23,6 +23,7 @@ from tests.servers import ROOT, Server
 
 NAME = "mon.example"
 START_SECONDS = 30
+KEPT = "with one connection that is kept"
 
 
 class From(HTTPAdapter):
@@ -46,14 +47,15 @@ def is_listening(port: int) -> bool:
         return trial.connect_ex(("127.0.0.1", port)) == 0
 
 
-def write_configuration(folder: Path, upstream: str, port: int) -> Path:
+def write_configuration(folder: Path, upstream: str, port: int, way: str) -> Path:
     """Write deploy/nginx.conf as a whole configuration, with the places and ports of this test."""
+    pool = f"upstream kept {{ server {upstream}; keepalive 1; }}\n" if way == KEPT else ""
     text = (ROOT / "deploy/nginx.conf").read_text()
     for old, new in (
         ("listen 443 ssl", f"listen 127.0.0.1:{port} ssl"),
         ("/etc/ssl/proxmon/fullchain.pem", str(folder / "cert.pem")),
         ("/etc/ssl/proxmon/privkey.pem", str(folder / "key.pem")),
-        ("http://127.0.0.1:5006", f"http://{upstream}"),
+        ("http://127.0.0.1:5006", "http://kept" if pool else f"http://{upstream}"),
     ):
         assert old in text
         text = text.replace(old, new)
@@ -61,12 +63,14 @@ def write_configuration(folder: Path, upstream: str, port: int) -> Path:
     places = "".join(f"{kind}_temp_path {folder}/{kind};\n" for kind in kinds)
     head = f"pid {folder}/pid;\nerror_log {folder}/error.log;\ndaemon off;\nevents {{}}\n"
     path = folder / "nginx.conf"
-    path.write_text(f"{head}http {{\naccess_log off;\n{places}{text}}}\n")
+    path.write_text(f"{head}http {{\naccess_log off;\n{places}{pool}{text}}}\n")
     return path
 
 
-@pytest.fixture(scope="module")
-def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, str, Path]]:
+@pytest.fixture(scope="module", params=["as it stands", KEPT])
+def proxied(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Server, str, Path]]:
     """Give a server, its address behind nginx, and the certificate to trust."""
     program, folder = shutil.which("nginx") or shutil.which("/usr/sbin/nginx"), tmp_path_factory.mktemp("nginx")
     assert program, "nginx is missing: apt install nginx-light"
@@ -77,7 +81,7 @@ def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, 
     subprocess.run(argv, check=True, capture_output=True, timeout=60)
     server = Server(folder / "data", environment={"PROXMON_TRUST_PROXY": "yes"}).start()
     port = free_port()
-    path = write_configuration(folder, urlsplit(server.url).netloc, port)
+    path = write_configuration(folder, urlsplit(server.url).netloc, port, request.param)
     proxy = subprocess.Popen([program, "-c", str(path), "-e", str(folder / "error.log")])
     deadline = time.monotonic() + START_SECONDS
     while not is_listening(port):
@@ -139,6 +143,40 @@ def test_agents_deliver_through_nginx(proxied: tuple[Server, str, Path]) -> None
     assert answer.json() == {"stored": 1, "duplicates": 0}
     script = requests.get(f"{url}/agent/install.sh", verify=str(certificate), timeout=30).text
     assert url in script
+
+
+@pytest.mark.parametrize("proxied", [KEPT], indirect=True)
+def test_agents_and_browsers_take_turns_on_one_connection(proxied: tuple[Server, str, Path]) -> None:
+    server, url, certificate = proxied
+    agents = [server.add_host(f"pve-turn-{number}") for number in range(2)]
+    visitor = requests.Session()
+    visitor.mount("https://", From("127.0.0.8"))
+
+    def post(token: str) -> requests.Response:
+        headers = {"Authorization": f"Bearer {token}"}
+        return requests.post(
+            f"{url}/api/ingest", data=a_message(), headers=headers, verify=str(certificate), timeout=30
+        )
+
+    def log_in(password: str) -> int:
+        data = {"password": password}
+        headers = {"Origin": url}
+        return visitor.post(
+            f"{url}/login", data=data, headers=headers, verify=str(certificate), timeout=30, allow_redirects=False
+        ).status_code
+
+    for number in range(4):
+        answers = [post(token) for token in (*agents, *agents)]
+        assert [answer.json()["stored"] for answer in answers] == ([1, 1, 0, 0] if number == 0 else [0] * 4)
+        assert "Vary" not in answers[-1].headers  # it was read and answered without Tornado
+        # Whose address counts is the visitor's, not that of nginx or of the one before.
+        assert log_in("wrong") == 401
+        assert post("x" * 43).status_code == 401
+        page = requests.get(f"{url}/login", verify=str(certificate), timeout=30)
+        assert (page.status_code, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert [log_in("wrong"), log_in("wrong")] == [401, 429]
+    others = requests.post(f"{url}/login", data={"password": "wrong"}, verify=str(certificate), timeout=30)
+    assert others.status_code == 401
 
 
 def test_a_visitor_cannot_choose_the_address_it_is_counted_by(proxied: tuple[Server, str, Path]) -> None:
