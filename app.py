@@ -55,8 +55,8 @@ def serve(settings: Settings, companion: Companion | None = None, options: Mappi
         SettingsError: a setting cannot be used, or the address not listened on.
         StoreUnavailableError: the data directory cannot be used.
     """
-    # Should it ever hang: `kill -USR1` makes it say where each thread is.
-    faulthandler.register(signal.SIGUSR1)
+    # Should it ever hang: `kill -USR1` makes it say on standard error where each thread is.
+    faulthandler.register(signal.SIGUSR1, file=2)
     sys.setswitchinterval(SWITCH_SECONDS)
     # Arrow's own allocator keeps what it has once had: some 35 MB.
     pa.set_memory_pool(pa.system_memory_pool())

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 
 from tests.servers import Server
 
@@ -24,6 +24,9 @@ ARGUMENTS = (
     "--disable-sync",
 )
 DESKTOP, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+# How long a page may take on a machine that does much else at the same time.
+PATIENCE_MS = 15_000
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +78,7 @@ def open_page(browser: Browser, server: Server) -> Iterator[Callable[..., Page]]
             cookies = target.log_in().cookies
             context.add_cookies([{"name": one.name, "value": one.value or "", "url": target.url} for one in cookies])
         page = context.new_page()
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(PATIENCE_MS)
         page.on("console", watch.on_console)
         page.on("pageerror", watch.on_error)
         page.on("request", watch.on_request)
