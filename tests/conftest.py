@@ -13,7 +13,7 @@ from tests.pasts import WrittenPast, a_past
 from tests.servers import WAYS, Server
 
 settings.register_profile("short", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("soak", parent=settings.get_profile("short"), max_examples=20_000)
+settings.register_profile("soak", parent=settings.get_profile("short"), max_examples=5_000)
 settings.load_profile("soak" if os.environ.get("PROXMON_SOAK") else "short")
 
 

@@ -136,7 +136,7 @@ def test_the_command_makes_a_past_once(tmp_path: Path) -> None:
     assert make_past(settings, hosts=1, days=0.1) is None
 
 
-@pytest.mark.parametrize("seed", range(40 if os.environ.get("PROXMON_SOAK") else 1))
+@pytest.mark.parametrize("seed", range(20 if os.environ.get("PROXMON_SOAK") else 1))
 def test_fifty_random_moments_have_the_statuses_that_were_shown_then(full_past: WrittenPast, seed: int) -> None:
     chance = random.Random(seed)
     moments = [full_past.starts_at + chance.random() * (BEGIN - full_past.starts_at) for _ in range(50)]

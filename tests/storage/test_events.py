@@ -205,7 +205,7 @@ class Life:
         return wrong
 
 
-SEEDS = pytest.mark.parametrize("seed", range(200 if os.environ.get("PROXMON_SOAK") else 3))
+SEEDS = pytest.mark.parametrize("seed", range(60 if os.environ.get("PROXMON_SOAK") else 3))
 
 
 def payloads(chance: random.Random, at: datetime) -> dict[str, dict[str, object]]:
