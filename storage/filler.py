@@ -138,10 +138,10 @@ class Filler:
                 self._checkpoint()
             self._backlog.close()
 
-    def checkpoint(self) -> None:
-        """Write the log into the file when it has grown large enough, and nobody copies the file."""
-        if not self._copies and self._directory.wal_bytes() >= self._checkpoint_bytes:
-            self._checkpoint()
+    def checkpoint(self) -> bool:
+        """Write the log into the file when it has grown large enough, and nobody copies the file; tell whether."""
+        is_due = not self._copies and self._directory.wal_bytes() >= self._checkpoint_bytes
+        return is_due and self._checkpoint()
 
     def settle(self) -> None:
         """Bring in everything that was acknowledged before, in the thread that asks: the journal goes on meanwhile.
@@ -222,7 +222,8 @@ class Filler:
             return
         if not self._stills:
             self._keep_up()
-        self.checkpoint()
+        if self.checkpoint() and not self._stills:
+            self._merge()
 
     def _fill_group(self, count: int) -> None:
         group = self._backlog.first(count)
@@ -234,12 +235,23 @@ class Filler:
         trouble = self.trouble
         try:
             self._upkeep.step(self._database.writer(), self.ledger.spans)
-            self._merger.merge(self._database.writer())
         except Exception as error:
             self._roll_back(error)
             # Samples can be stored nevertheless, and the next time everything is tried again.
             self.trouble = trouble
-            log.exception("rollups, deletions and merges wait")
+            log.exception("rollups and deletions wait")
+
+    def _merge(self) -> None:
+        trouble = self.trouble
+        try:
+            is_merged = self._merger.merge(self._database.writer())
+        except Exception as error:
+            self._roll_back(error)
+            self.trouble = trouble
+            log.exception("small row groups stay")
+        else:
+            if is_merged:
+                self._checkpoint()
 
     def _protect(self) -> None:
         # Each checkpoint ends the write-ahead log, and the next write makes a new one with the mode of the umask.

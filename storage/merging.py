@@ -36,9 +36,14 @@ class Tail:
     pieces: int = 0
 
     @property
+    def rows(self) -> int:
+        """Return how many rows they are."""
+        return self.end - self.start
+
+    @property
     def is_due(self) -> bool:
         """Tell whether they make a whole group, or are too many pieces."""
-        return self.pieces > 1 and (self.end - self.start >= GROUP_ROWS or self.pieces >= MOST_CHECKPOINTS)
+        return self.pieces > 1 and (self.rows >= GROUP_ROWS or self.pieces >= MOST_CHECKPOINTS)
 
 
 class Merger:
@@ -64,11 +69,17 @@ class Merger:
             # Rows move up when groups before them were dropped.
             tail.start, tail.end = max(0, tail.start - before[table] + end), end
 
-    def merge(self, connection: DuckDBPyConnection) -> None:
-        """Put the pieces of one table together, if one is due. Raises duckdb.Error, within a transaction."""
-        table = next((table for table, tail in self._tails.items() if tail.is_due), None)
-        if table is None:
-            return
+    def merge(self, connection: DuckDBPyConnection) -> bool:
+        """Put the pieces of one table together; False when none is due. Raises duckdb.Error, within a transaction.
+
+        Best between two checkpoints, when least is held in memory: until the second one it takes the rows as they are.
+        """
+        due = [table for table, tail in self._tails.items() if tail.is_due]
+        if due:
+            self._merge(connection, max(due, key=lambda table: self._tails[table].rows))
+        return bool(due)
+
+    def _merge(self, connection: DuckDBPyConnection, table: str) -> None:
         # Unless it is known what is left, the next checkpoint begins again: until then rows join the last group.
         start, end = self._tails.pop(table).start, _read_ends(connection)[table]
         if end - start > MOST_ROWS:

@@ -13,6 +13,7 @@ from duckdb import DuckDBPyConnection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import storage.filler
 import storage.merging
 from proxmon.fleet import Host
 from storage import Store
@@ -215,17 +216,18 @@ def test_a_store_puts_its_rows_together_by_itself_and_lets_payloads_lie(
     store: Store, host: Host, directory: Path, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(storage.merging, "MOST_CHECKPOINTS", 4)
+    monkeypatch.setattr(storage.filler, "CHECKPOINT_WAL_BYTES", 1)
+    filler = store._writer._filler
+    assert filler._checkpoint()
     payload = a_fast_payload(vms_runtime={"vms": [a_guest()]})
     for number in range(12):
         at = NOW + timedelta(seconds=number)
         store.append([a_sample(host.id, collected_at=at, payload=payload)]).result()
         store.settle()
-        with store._writer._filler.lock:
-            assert store._writer._filler._checkpoint()
-            for _ in TABLES:
-                store._writer._filler._keep_up()
+        with filler.lock:
+            filler._turn()
     seconds = [(NOW + timedelta(seconds=number)).replace(tzinfo=None) for number in range(12)]
-    for table, groups in {"fast": 12, "host": 4, "guest": 4}.items():  # of 1, 5, 5 and 1 rows
+    for table, groups in {"fast": 12, "host": 3, "guest": 3}.items():
         assert query(f"SELECT observed_at FROM base.{table}_samples") == [(at,) for at in seconds]
         assert len(ask_file(directory, _GROUPS.format(f"{table}_samples"))) == groups
 
