@@ -138,10 +138,11 @@ class Filler:
                 self._checkpoint()
             self._backlog.close()
 
-    def checkpoint(self) -> bool:
-        """Write the log into the file when it has grown large enough, and nobody copies the file; tell whether."""
+    def checkpoint(self) -> None:
+        """Write the log into the file when it has grown large enough, and nobody copies the file."""
         is_due = not self._copies and self._directory.wal_bytes() >= self._checkpoint_bytes
-        return is_due and self._checkpoint()
+        if is_due and self._checkpoint() and not self._stills:
+            self._merge()
 
     def settle(self) -> None:
         """Bring in everything that was acknowledged before, in the thread that asks: the journal goes on meanwhile.
@@ -222,8 +223,7 @@ class Filler:
             return
         if not self._stills:
             self._keep_up()
-        if self.checkpoint() and not self._stills:
-            self._merge()
+        self.checkpoint()
 
     def _fill_group(self, count: int) -> None:
         group = self._backlog.first(count)
@@ -262,7 +262,8 @@ class Filler:
     def _checkpoint(self) -> bool:
         try:
             self._rewrites += 1
-            self._merger.checkpoint(self._database.writer())
+            with self._database.row_ids_kept():
+                self._merger.checkpoint(self._database.writer())
             self._database.let_go()
             self._is_log_new, self._checkpoint_bytes = True, CHECKPOINT_WAL_BYTES
         except (duckdb.Error, StoreUnavailableError) as error:

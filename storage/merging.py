@@ -21,7 +21,7 @@ from storage.rollups import transaction
 
 # What a slow table gathers until it is put together: six minutes of a busy fleet, two hours of a usual one.
 MOST_CHECKPOINTS = 32
-MOST_ROWS = 3 * GROUP_ROWS  # more at once came after an outage, in large pieces, and would hold up whoever waits
+MOST_ROWS = 8 * GROUP_ROWS  # more would hold up for a second whoever waits
 TABLES = tuple(kept.name for kept in KEPT if not kept.has_payload)
 # What DuckDB calls an estimate is the count of rows in the file: the row id that the next one gets.
 _ENDS = "SELECT table_name, estimated_size FROM duckdb_tables() WHERE schema_name = 'base'"
@@ -39,6 +39,11 @@ class Tail:
     def rows(self) -> int:
         """Return how many rows they are."""
         return self.end - self.start
+
+    @property
+    def is_large(self) -> bool:
+        """Tell whether merging would cost much, or gain little."""
+        return self.rows > MOST_ROWS or self.rows >= self.pieces * GROUP_ROWS / 2
 
     @property
     def is_due(self) -> bool:
@@ -75,19 +80,29 @@ class Merger:
         Best between two checkpoints, when least is held in memory: until the second one it takes the rows as they are.
         """
         due = [table for table, tail in self._tails.items() if tail.is_due]
-        if due:
-            self._merge(connection, max(due, key=lambda table: self._tails[table].rows))
-        return bool(due)
-
-    def _merge(self, connection: DuckDBPyConnection, table: str) -> None:
+        if not due:
+            return False
+        table = max(due, key=lambda table: (self._tails[table].pieces >= MOST_CHECKPOINTS, self._tails[table].rows))
         # Unless it is known what is left, the next checkpoint begins again: until then rows join the last group.
-        start, end = self._tails.pop(table).start, _read_ends(connection)[table]
-        if end - start > MOST_ROWS:
-            return
+        tail = self._tails.pop(table)
+        if tail.is_large:
+            return False
+        try:
+            self._merge(connection, table, tail.start)
+        except BaseException:
+            self._tails[table] = Tail(tail.start, tail.end)  # for when as many pieces have come again
+            raise
+        return True
+
+    def _merge(self, connection: DuckDBPyConnection, table: str, start: int) -> None:
+        end = _read_ends(connection)[table]
         rows = f"base.{table} WHERE rowid >= {start:d} AND rowid < {end:d}"
         with transaction(connection):
+            [(beyond,)] = connection.execute(f"SELECT count(*) FROM base.{table} WHERE rowid >= {end:d}").fetchall()
             [(count,)] = connection.execute(f"INSERT INTO base.{table} FROM {rows}").fetchall()
-            connection.execute(f"DELETE FROM {rows}")
+            [(deleted,)] = connection.execute(f"DELETE FROM {rows}").fetchall()
+            if beyond or count != deleted:
+                raise AssertionError(f"{beyond} rows beyond the last of {table}, {count} added, {deleted} deleted")
         if count >= GROUP_ROWS:  # what is beyond whole groups is to be one of the next
             self._tails[table] = Tail(end + count - count % GROUP_ROWS, end + count)
 

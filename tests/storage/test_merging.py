@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
 
@@ -238,3 +240,79 @@ def test_no_table_of_payloads_is_touched(store: Store) -> None:
         payloads = {name for (name,) in cursor.execute(tables).fetchall()}
     assert payloads
     assert not payloads & set(TABLES)
+
+
+class Failing:
+    """A connection on a disk that is full when rows are to be appended."""
+
+    def __init__(self, connection: DuckDBPyConnection) -> None:
+        self._connection = connection
+
+    def execute(self, statement: str) -> DuckDBPyConnection:
+        if statement.startswith("INSERT"):
+            raise duckdb.IOException("no room")
+        return self._connection.execute(statement)
+
+
+def test_after_a_failure_the_pieces_go_with_the_next_ones(pieces: Pieces) -> None:
+    for _ in range(MOST_CHECKPOINTS):
+        pieces.grow(10)
+    with pytest.raises(duckdb.IOException):
+        pieces.merger.merge(Failing(pieces.connection))  # pyright: ignore[reportArgumentType]
+    pieces.connection.execute("ROLLBACK")
+    for _ in range(MOST_CHECKPOINTS):
+        assert not pieces.merger.merge(pieces.connection)
+        pieces.grow(10)
+    pieces.merge()
+    pieces.checkpoint()
+    assert pieces.sizes() == [20 * MOST_CHECKPOINTS]
+    assert pieces.rows() == numbered(0, pieces.count)
+
+
+def test_a_table_that_grows_fast_does_not_keep_slow_ones_in_pieces(pieces: Pieces) -> None:
+    for _ in range(MOST_CHECKPOINTS + 3):
+        pieces.connection.execute("INSERT INTO base.guest_1h (host_id) SELECT 1 FROM range(?)", [GROUP_ROWS // 3])
+        pieces.grow(10)
+        pieces.merge()
+    pieces.checkpoint()
+    assert pieces.groups() <= 4
+
+
+IDS = "SELECT rowid, observed_at FROM base.host_samples"
+
+
+@pytest.mark.parametrize("is_reader_there", [True, False])
+def test_rows_keep_their_ids_while_somebody_reads(
+    store: Store, host: Host, monkeypatch: pytest.MonkeyPatch, is_reader_there: bool
+) -> None:
+    filler, found = store._writer._filler, list[list[object]]()
+    begun, is_over = threading.Event(), threading.Event()
+
+    def read() -> None:
+        with store._database.reader() as cursor:
+            found.append(cursor.execute(IDS).fetchall())
+            begun.set()
+            assert is_over.wait(20)
+            found.append(cursor.execute(IDS).fetchall())
+
+    def begin_to_read(connection: DuckDBPyConnection) -> dict[str, int]:
+        ends = read_ends(connection)
+        if not reader.ident:  # between this and the checkpoint nothing is committed any more
+            reader.start()
+            begun.wait(0.5)
+        return ends
+
+    with filler.lock:
+        for number in range(4):
+            store.append([a_sample(host.id, collected_at=NOW + timedelta(seconds=number))]).result()
+            filler.fill()
+            assert filler._checkpoint()
+        filler._database.writer().execute("DELETE FROM base.host_samples WHERE rowid < 2")
+        read_ends, reader = storage.merging._read_ends, threading.Thread(target=read)
+        monkeypatch.setattr(storage.merging, "_read_ends", begin_to_read)
+        with store._database.reader() if is_reader_there else nullcontext():
+            assert filler._checkpoint()
+    is_over.set()
+    reader.join()
+    assert found[0] == found[1]
+    assert [row for row, _ in found[0]] == ([2, 3] if is_reader_there else [0, 1])
