@@ -49,6 +49,8 @@ SETTINGS = (
     # A checkpoint would merge small row groups and hold all their payloads in memory as they came: hundreds of MB of a
     # large fleet, and of large payloads more than may be had, which ends the database. See storage/merging.py.
     "SET GLOBAL max_vacuum_tasks = 0",
+    # It chooses the row groups of ORDER BY … LIMIT by rows that are just being appended, and may leave none.
+    "SET GLOBAL disabled_optimizers = 'row_group_pruner'",
     # Stored times have no zone: compared with now() they would be taken for the server's local time.
     "SET GLOBAL TimeZone = 'UTC'",
     # A thousand nested operators, DuckDB's own limit, keep it planning for minutes in which nothing interrupts it.
