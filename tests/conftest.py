@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from collections.abc import Iterator
 
 import pytest
@@ -15,6 +16,15 @@ from tests.servers import WAYS, Server
 settings.register_profile("short", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("soak", parent=settings.get_profile("short"), max_examples=5_000)
 settings.load_profile("soak" if os.environ.get("PROXMON_SOAK") else "short")
+
+
+LIMITS = resource.getrlimit(resource.RLIMIT_DATA)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Undo what a query that is still running in this process means by it: a browser would inherit its limit."""
+    resource.setrlimit(resource.RLIMIT_DATA, LIMITS)
 
 
 @pytest.fixture(scope="session")
