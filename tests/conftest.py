@@ -18,13 +18,14 @@ settings.register_profile("soak", parent=settings.get_profile("short"), max_exam
 settings.load_profile("soak" if os.environ.get("PROXMON_SOAK") else "short")
 
 
-LIMITS = resource.getrlimit(resource.RLIMIT_DATA)
+LIMITS = {one: resource.getrlimit(one) for one in (resource.RLIMIT_DATA, resource.RLIMIT_FSIZE, resource.RLIMIT_NOFILE)}
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup() -> None:
     """Undo what a query that is still running in this process means by it: a browser would inherit its limit."""
-    resource.setrlimit(resource.RLIMIT_DATA, LIMITS)
+    for one, limits in LIMITS.items():
+        resource.setrlimit(one, limits)
 
 
 @pytest.fixture(scope="session")

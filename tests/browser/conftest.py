@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import shutil
+import signal
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Playwright, Request, expect, sync_playwright
 
 from tests.servers import Server
 
@@ -26,6 +29,7 @@ ARGUMENTS = (
 DESKTOP, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 # How long a page may take on a machine that does much else at the same time.
 PATIENCE_MS = 15_000
+LAUNCHES = 3
 expect.set_options(timeout=PATIENCE_MS)
 
 
@@ -38,9 +42,27 @@ def browser() -> Iterator[Browser]:
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     assert path, "Chromium is missing: apt install chromium"
     with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+        launched = launch(playwright, path)
         yield launched
         launched.close()
+
+
+def launch(playwright: Playwright, path: str) -> Browser:
+    """Start Chromium; now and then one starts whose every page crashes, and the next one is sound."""
+    for _ in range(LAUNCHES):
+        launched = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+        try:
+            context = launched.new_context()
+            context.new_page().goto("about:blank")
+            context.close()
+        except Error as error:
+            crash = error
+            launched.close()
+        else:
+            return launched
+    limits = {name: resource.getrlimit(getattr(resource, name)) for name in dir(resource) if name.startswith("RLIMIT_")}
+    masked, places = signal.pthread_sigmask(signal.SIG_BLOCK, ()), (os.environ.get("TMPDIR"), Path.cwd())
+    raise AssertionError(f"Chromium's pages crash ({crash}) with {limits}, {masked}, {places}")
 
 
 class Watch:
