@@ -1,7 +1,7 @@
 """Puts the small row groups together that checkpoints leave, so that a table is in few pieces however it grew.
 
 DuckDB keeps some 2 KB in memory for each column of each row group, and whatever came between two checkpoints is a row
-group of its own in every table: with a hundred hosts 0.3 MB a checkpoint, which nobody would give back. Its checkpoints
+group of its own in every table: up to 0.3 MB a checkpoint, which nobody would give back. Its checkpoints
 could merge them, but take payloads too and hold them all in memory as they came (storage/database.py). So rows are
 appended again and deleted where they were, in one transaction: their order stays, readers see either, and the next
 checkpoint drops the groups that are empty. Payloads stay where they are until the store is compacted.
