@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Request, expect
 
 from tests.builders import a_fast_payload, a_message, a_pool, a_wire_sample, iso
 from tests.servers import Server
@@ -52,6 +53,14 @@ def test_a_restart_under_many_open_pages_brings_each_of_them_back(own_server: Se
     assert own_server.ask("GET", "/healthz").ok
 
 
+def renderers(page: Page) -> list[int]:
+    """The ids of the processes that draw the browser's pages and run their scripts."""
+    assert page.context.browser is not None
+    session: Any = page.context.browser.new_browser_cdp_session()
+    processes = session.send("SystemInfo.getProcessInfo")["processInfo"]
+    return [process["id"] for process in processes if process["type"] == "renderer"]
+
+
 def test_a_tab_that_slept_while_the_server_was_replaced_shows_what_is_now(
     own_server: Server, open_page: OpenPage
 ) -> None:
@@ -60,10 +69,26 @@ def test_a_tab_that_slept_while_the_server_was_replaced_shows_what_is_now(
     page = open_page("/", on=own_server)
     open_page.watch.is_forgiving = True  # pyright: ignore[reportFunctionMemberAccess] - the lost connection is logged
     expect(status(page)).to_have_attribute("data-status", "ok")
-    browser = page.context.new_cdp_session(page)
-    browser.send("Page.setWebLifecycleState", {"state": "frozen"})
-    own_server.stop()
-    own_server.start()
-    send(own_server, token, "DEGRADED")
-    browser.send("Page.setWebLifecycleState", {"state": "active"})
+    expect(page.locator("html")).to_have_attribute("data-link", "live")
+    loads: list[str] = []
+
+    def note_load(request: Request) -> None:
+        if request.is_navigation_request():
+            loads.append(request.url)
+
+    # A page that Playwright drives counts as seen, so Chromium does not freeze it: its processes are stopped instead.
+    sleeping = renderers(page)
+    for process in sleeping:
+        os.kill(process, signal.SIGSTOP)
+    try:
+        page.on("request", note_load)
+        own_server.stop()
+        own_server.start()
+        send(own_server, token, "DEGRADED")
+        page.wait_for_timeout(3000)
+        assert loads == []
+    finally:
+        for process in sleeping:
+            os.kill(process, signal.SIGCONT)
     expect(status(page)).to_have_attribute("data-status", "critical", timeout=LATER)
+    assert own_server.url + "/" in loads
