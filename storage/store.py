@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import atexit
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock
-from typing import Any
-from weakref import WeakSet
 
 from duckdb import DuckDBPyConnection
 
@@ -19,40 +17,25 @@ from proxmon.config import RetentionSettings
 from proxmon.costs import Compaction, StoreReport
 from proxmon.credentials import ApiToken, HostSecret, TokenSecret
 from proxmon.errors import ConflictError, StoreUnavailableError
-from proxmon.events import Event, EventRequest, StepRequest
-from proxmon.fleet import FleetSnapshot, Host
-from proxmon.forecast import DailyValues, Quota
-from proxmon.history import History, HistoryRequest
-from proxmon.payload import Tier
+from proxmon.events import Event
+from proxmon.fleet import Host
 from proxmon.samples import Appended, Sample
-from proxmon.series import SeriesRequest
-from proxmon.sparklines import SparklineRequest, SparklineSteps
 from storage.alerts import AlertTable
 from storage.backup import restore_backup
 from storage.channels import ChannelTable
 from storage.copies import CopiedChannels, CopiedCredentials, CopiedDatabase, NoWriter, Shown, find_database, read_shown
 from storage.credentials import CredentialFile
-from storage.daily import read_daily
 from storage.database import Database
 from storage.directory import DataDirectory
-from storage.events import find_step, list_events, list_recorded_since
-from storage.history import read_history
 from storage.inbox import Append, Inbox
-from storage.parquet import write_parquet
-from storage.queries import Parameters, QueryAnswer
-from storage.reader import FOREVER, Moment, read_received_since
+from storage.readings import Readings
 from storage.registry import delete_rows, insert_event, insert_host, mark_deleted
-from storage.series import read_series
 from storage.silences import SilenceTable
-from storage.snapshots import read_snapshot
-from storage.sparklines import read_sparklines
 from storage.upkeep import Upkeep
 from storage.writer import Writer
 
-PATIENCE_SECONDS = 5.0  # a query whose single call takes longer must not keep a server from ending
 
-
-class Store:
+class Store(Readings):
     """Hosts, samples and hashes of tokens in one data directory.
 
     All methods may be called from any thread and block until they are done, but for ``append``.
@@ -66,8 +49,8 @@ class Store:
         writer: Writer,
         shown: Shown | None = None,
     ) -> None:
-        self._directory, self._database = directory, database
-        self._credentials, self._writer = credentials, writer
+        super().__init__(database, writer)
+        self._directory, self._credentials = directory, credentials
         self.shown = shown  # None for a store that is written
         self.alerts = AlertTable(database, writer)
         self.silences = SilenceTable(database, writer)
@@ -75,7 +58,6 @@ class Store:
         self._opened = ExitStack()  # what goes with a copy
         self._is_closed = False
         self._is_backing_up = Lock()
-        self._answers: WeakSet[QueryAnswer] = WeakSet()
         # The writer would be torn out of DuckDB, which ends the process by an abort.
         atexit.register(self.close)
         self._drop_orphans()
@@ -142,8 +124,7 @@ class Store:
             return
         self._is_closed = True
         atexit.unregister(self.close)
-        for answer in list(self._answers):
-            answer.close(PATIENCE_SECONDS)
+        self._end_queries()
         self._writer.close()
         self._database.close()
         self._credentials.close()
@@ -188,85 +169,6 @@ class Store:
     def append_events(self, events: Sequence[Event]) -> Future[None]:
         """Queue events to be stored with the next commit; the future ends when they are durable."""
         return self._writer.remember(events)
-
-    def list_events(self, request: EventRequest) -> list[Event]:
-        """List events, the newest first unless the oldest are asked for."""
-        with suppress(StoreUnavailableError):  # what is there can be read while nothing can be written
-            self.settle()
-        with self._database.reader() as cursor:
-            return list_events(cursor, request)
-
-    def find_step(self, request: StepRequest) -> datetime | None:
-        """Return the next moment in a direction at which an event was recorded, or None."""
-        with suppress(StoreUnavailableError):
-            self.settle()
-        with self._database.reader() as cursor:
-            return find_step(cursor, request)
-
-    def list_recorded_since(self, at: datetime) -> list[Event]:
-        """List the derived events that were recorded after a moment, in that order."""
-        with self._database.reader() as cursor:
-            return list_recorded_since(cursor, at)
-
-    def list_received_since(self, at: datetime) -> list[Sample]:
-        """List the samples that were received after a moment, in the order in which they were stored."""
-        with self._database.reader() as cursor:
-            return read_received_since(cursor, at)
-
-    @contextmanager
-    def history(self, request: HistoryRequest) -> Generator[History]:
-        """Open the samples of a span of the past; they are read while they are taken."""
-        self._settle_what_can_be()
-        with self._database.reader() as cursor:
-            yield read_history(cursor, request)
-
-    def list_daily(self, until: datetime, days: int, quotas: Sequence[Quota]) -> list[DailyValues]:
-        """List one value a day of what can get full, up to a moment."""
-        with self._database.reader() as cursor:
-            return read_daily(cursor, until, days, quotas)
-
-    def settle(self) -> None:
-        """Wait until the tables have every sample that was acknowledged before."""
-        self._writer.settle()
-
-    def snapshot(self, at: datetime | None = None, *, as_collected: bool = False) -> FleetSnapshot:
-        """Return the fleet as it was known at a moment; the newest state when it is None.
-
-        Known is what had been received by then. ``as_collected`` asks for what was so instead, as far as it is known
-        today: samples that came later count when they were observed then, and nothing recorded goes along.
-        """
-        moment = Moment(at, FOREVER if as_collected else at) if at else None
-        # In this order: a sample that a span tells of is in the tables when they are read.
-        spans = dict(self._writer.ledger.spans)
-        self._settle_what_can_be()
-        with self._database.reader() as cursor:
-            return read_snapshot(cursor, spans, moment)
-
-    def query(self, sql: str, parameters: Parameters = None, seconds: float = 30.0) -> QueryAnswer:
-        """Prepare a query of others on what was acknowledged until now; it runs when its first chunk is asked for.
-
-        The caller closes it. It is refused when it does more than read, and ended after ``seconds``.
-        """
-        self._settle_what_can_be()
-        answer = QueryAnswer(self._database, sql, parameters, seconds)
-        self._answers.add(answer)
-        return answer
-
-    def series(self, request: SeriesRequest) -> Any:
-        """Return a series of a host's past as a DataFrame, which ``SeriesRequest`` describes."""
-        span = self._writer.ledger.spans.get((request.host_id, Tier.FAST))
-        self._settle_what_can_be()
-        with self._database.reader() as cursor:
-            return read_series(cursor, request, span)
-
-    def sparklines(self, request: SparklineRequest) -> list[SparklineSteps]:
-        """List load and memory of all hosts in half hours, from the rollups."""
-        with self._database.reader() as cursor:
-            return read_sparklines(cursor, request)
-
-    def parquet(self, frame: Any) -> bytes:
-        """Return the columns of a DataFrame as the bytes of a Parquet file."""
-        return write_parquet(frame)
 
     def keep_up(self, at: datetime) -> None:
         """Bring the rollups up to a moment and delete what is then too old, which otherwise happens by itself."""
@@ -382,12 +284,6 @@ class Store:
     def list_sessions(self) -> dict[str, datetime]:
         """Return when each session expires."""
         return self._credentials.list_sessions()
-
-    def _settle_what_can_be(self) -> None:
-        # What is there can be read while nothing can be written.
-        with suppress(StoreUnavailableError):
-            if self._writer.has_pending:
-                self.settle()
 
     def _drop_orphans(self) -> None:
         known = self._writer.ledger.host_ids

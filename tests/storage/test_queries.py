@@ -307,7 +307,7 @@ def test_queries_take_at_most_half_of_what_a_small_machine_has_left(available: i
 
 
 def test_a_store_closes_although_a_query_does_not_hear(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("storage.store.PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr("storage.readings.PATIENCE_SECONDS", 0.1)
     monkeypatch.setattr("storage.database.REOPEN_WAIT_SECONDS", 0.1)
     deaf = store.query("SELECT contains(repeat('a', 1000000), repeat('a', 500000) || 'b')", seconds=60)
     with ThreadPoolExecutor(1) as pool:
