@@ -210,3 +210,12 @@ def locked_by(path: Path, error: BaseException) -> StoreLockedError | None:
 def first_line(error: BaseException) -> str:
     """Return the first line of an error's text: DuckDB adds a stack trace and the SQL after it."""
     return str(error).partition("\n")[0]
+
+
+def unavailable(error: BaseException) -> StoreUnavailableError:
+    """Return the error that senders are told of."""
+    if isinstance(error, StoreUnavailableError):
+        return error
+    found = StoreUnavailableError(f"The sample could not be stored: {first_line(error)}")
+    found.__cause__ = error
+    return found

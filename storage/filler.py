@@ -12,26 +12,23 @@ import duckdb
 
 from proxmon.errors import ProxmonError, StoreUnavailableError
 from storage.backlog import MAX_GROUP_SAMPLES, Backlog
-from storage.database import Database, first_line
+from storage.checkpoints import Checkpoints
+from storage.database import Database, first_line, unavailable
 from storage.directory import DataDirectory
 from storage.inbox import Task
 from storage.intake import Key, Stored
 from storage.journal import Journal
 from storage.ledger import Ledger
-from storage.merging import Merger
 from storage.notes import Notes
-from storage.replay import replay_journal
+from storage.replay import bring_up_to_date
 from storage.rollups import transaction
-from storage.typed import POISON, Tables, read_progress, replay
+from storage.typed import POISON, read_progress
 from storage.upkeep import Upkeep
 
 log = logging.getLogger(__name__)
 
 # Whoever asks meets everything that was acknowledged, whatever this is. A commit writes some 15 KB besides its rows.
 FILL_INTERVAL_SECONDS = 5.0
-# A query may wait 0.3 s for a checkpoint of this size. Each leaves row groups of its own, which nothing merges soon:
-# those of 8 MiB would take half as much room again on the disk.
-CHECKPOINT_WAL_BYTES = 16 * 2**20
 REOPEN_INTERVAL_SECONDS = 1.0
 
 
@@ -43,13 +40,12 @@ class Filler:
         self.trouble: StoreUnavailableError | None = None
         self._database, self._directory, self._upkeep = database, directory, upkeep
         self._filled_at = float("-inf")
-        self._is_broken, self._is_log_new, self._is_closing = False, True, False
-        self._checkpoint_bytes = CHECKPOINT_WAL_BYTES
-        self._copies = self._rewrites = self._stills = 0
-        self._merger = Merger()
+        self._is_broken = self._is_closing = False
+        self._checkpoints = Checkpoints(database, directory)
+        self._stills = 0
         self._called = threading.Event()
         self.notes = Notes(self._called.set)
-        self.ledger = self._load()
+        self.ledger, self._tables = bring_up_to_date(database.writer(), directory.journal_paths)
         self._backlog = Backlog(Journal(directory.journal_paths))
         self._thread = threading.Thread(target=self._run, name="store-filler", daemon=True)
         self._thread.start()
@@ -125,7 +121,7 @@ class Filler:
             log.warning("samples wait in the journal: %s", first_line(error), exc_info=None if is_expected else error)
             return
         self.trouble = None
-        self._protect()
+        self._checkpoints.protect_log()
 
     def close(self) -> None:
         """Bring everything into DuckDB, checkpoint, and end the thread."""
@@ -140,8 +136,7 @@ class Filler:
 
     def checkpoint(self) -> None:
         """Write the log into the file when it has grown large enough, and nobody copies the file."""
-        is_due = not self._copies and self._directory.wal_bytes() >= self._checkpoint_bytes
-        if is_due and self._checkpoint() and not self._stills:
+        if self._checkpoints.is_due and self._checkpoint() and not self._stills:
             self._merge()
 
     def settle(self) -> None:
@@ -170,14 +165,14 @@ class Filler:
                 self.settle()
             if not self._checkpoint():
                 raise self.trouble or StoreUnavailableError("The store cannot be written now: try again.")
-            expected = self._rewrites
-            self._copies += 1
+            expected = self._checkpoints.rewrites
+            self._checkpoints.copies += 1
         try:
             yield
         finally:
             with self.lock:
-                self._copies -= 1
-        if self._rewrites != expected:
+                self._checkpoints.copies -= 1
+        if self._checkpoints.rewrites != expected:
             raise StoreUnavailableError("The store was closed or opened anew in between: try again.")
 
     @contextmanager
@@ -193,10 +188,8 @@ class Filler:
 
     def forget_file(self) -> None:
         """Take note that another file has taken the place of the store's."""
-        self._rewrites += 1
+        self._checkpoints.forget_file()
         self._upkeep.forget()
-        self._merger.forget()
-        self._is_log_new = True
 
     def _run(self) -> None:
         while not self._is_closing:
@@ -244,7 +237,7 @@ class Filler:
     def _merge(self) -> None:
         trouble = self.trouble
         try:
-            is_merged = self._merger.merge(self._database.writer())
+            is_merged = self._checkpoints.merge()
         except Exception as error:
             self._roll_back(error)
             self.trouble = trouble
@@ -253,23 +246,11 @@ class Filler:
             if is_merged:
                 self._checkpoint()
 
-    def _protect(self) -> None:
-        # Each checkpoint ends the write-ahead log, and the next write makes a new one with the mode of the umask.
-        if self._is_log_new:
-            self._directory.protect_files()
-            self._is_log_new = False
-
     def _checkpoint(self) -> bool:
         try:
-            self._rewrites += 1
-            with self._database.row_ids_kept():
-                self._merger.checkpoint(self._database.writer())
-            self._database.let_go()
-            self._is_log_new, self._checkpoint_bytes = True, CHECKPOINT_WAL_BYTES
+            self._checkpoints.write()
         except (duckdb.Error, StoreUnavailableError) as error:
             self._roll_back(error)
-            # Not again after each commit, only when the log has grown as much again.
-            self._checkpoint_bytes = self._directory.wal_bytes() + CHECKPOINT_WAL_BYTES
             log.warning("the store could not be checkpointed: %s", first_line(error))
             return False
         return True
@@ -291,7 +272,7 @@ class Filler:
         if not self._is_broken:
             return
         try:
-            self._rewrites += 1
+            self._checkpoints.forget_file()
             self._database.close()
             self._database.open()
             self._catch_up()
@@ -305,28 +286,5 @@ class Filler:
         """Learn what was committed although its commit ended in an error."""
         connection = self._database.writer()
         self._upkeep.forget()
-        self._merger.forget()
         self.ledger.host_ids = Ledger.load(connection).host_ids
         self._backlog.forget(read_progress(connection))
-
-    def _load(self) -> Ledger:
-        connection = self._database.writer()
-        try:
-            ledger = Ledger.load(connection)
-            self._tables = Tables(ledger)
-            replay(connection, self._tables)
-            if replay_journal(connection, self._tables, self._directory.journal_paths):
-                ledger = Ledger.load(connection)
-                self._tables = Tables(ledger)
-        except (duckdb.Error, OSError) as error:
-            raise StoreUnavailableError(f"The store cannot be read: {first_line(error)}") from error
-        return ledger
-
-
-def unavailable(error: BaseException) -> StoreUnavailableError:
-    """Return the error that senders are told of."""
-    if isinstance(error, StoreUnavailableError):
-        return error
-    found = StoreUnavailableError(f"The sample could not be stored: {first_line(error)}")
-    found.__cause__ = error
-    return found

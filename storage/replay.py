@@ -6,17 +6,39 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+import duckdb
 import msgspec
 from duckdb import DuckDBPyConnection
 
+from proxmon.errors import StoreUnavailableError
 from proxmon.payload import PAYLOAD_TYPES, Payload
 from proxmon.samples import Sample, fresh_moment, read_payload
+from storage.database import first_line
 from storage.intake import Stored
 from storage.journal import Entry, recover
+from storage.ledger import Ledger
 from storage.rows import typed_rows
-from storage.typed import REPLAY_ROWS, Tables, read_progress
+from storage.typed import REPLAY_ROWS, Tables, read_progress, replay
 
 log = logging.getLogger(__name__)
+
+
+def bring_up_to_date(connection: DuckDBPyConnection, paths: Sequence[Path]) -> tuple[Ledger, Tables]:
+    """Give the tables what they lack of payloads and of the journal; return what is known of them after it.
+
+    Raises:
+        StoreUnavailableError: that is not possible.
+    """
+    try:
+        ledger = Ledger.load(connection)
+        tables = Tables(ledger)
+        replay(connection, tables)
+        if replay_journal(connection, tables, paths):
+            ledger = Ledger.load(connection)
+            tables = Tables(ledger)
+    except (duckdb.Error, OSError) as error:
+        raise StoreUnavailableError(f"The store cannot be read: {first_line(error)}") from error
+    return ledger, tables
 
 
 def replay_journal(connection: DuckDBPyConnection, tables: Tables, paths: Sequence[Path]) -> int:

@@ -20,9 +20,9 @@ from proxmon.events import Event
 from proxmon.samples import Appended, Sample
 from storage.backup import make_backup
 from storage.compaction import Compactor
-from storage.database import Database, first_line
+from storage.database import Database, first_line, unavailable
 from storage.directory import DataDirectory
-from storage.filler import Filler, unavailable
+from storage.filler import Filler
 from storage.inbox import Append, Inbox, Task
 from storage.intake import Key, Prepared, admit, find_stored, prepare
 from storage.ledger import Ledger

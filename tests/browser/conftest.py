@@ -48,7 +48,7 @@ def browser() -> Iterator[Browser]:
 
 
 def launch(playwright: Playwright, path: str) -> Browser:
-    """Start Chromium; now and then one starts whose every page crashes, and the next one is sound."""
+    """Start Chromium; one whose pages crash from the beginning is replaced, or tells what it was started with."""
     for _ in range(LAUNCHES):
         launched = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
         try:

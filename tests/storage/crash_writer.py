@@ -7,12 +7,12 @@ import threading
 from datetime import timedelta
 from pathlib import Path
 
-import storage.filler
+import storage.checkpoints
 from storage import Store
 from tests.builders import NOW, a_sample
 
 # Small enough that the short run of a test is killed in checkpoints too.
-storage.filler.CHECKPOINT_WAL_BYTES = 200_000
+storage.checkpoints.CHECKPOINT_WAL_BYTES = 200_000
 
 
 def main() -> None:

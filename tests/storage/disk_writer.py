@@ -10,7 +10,7 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
-import storage.filler
+import storage.checkpoints
 from proxmon.errors import StoreUnavailableError
 from storage import Store
 from tests.builders import NOW, a_sample
@@ -20,7 +20,7 @@ def main() -> None:
     """Append until the store refuses, make room, and append again."""
     way, directory = sys.argv[1], Path(sys.argv[2])
     if way == "checkpoint":
-        storage.filler.CHECKPOINT_WAL_BYTES = 300_000
+        storage.checkpoints.CHECKPOINT_WAL_BYTES = 300_000
     store = Store.open(directory)
     host_id = store.snapshot().hosts[0].host.id
     size = (directory / "fleet.duckdb").stat().st_size

@@ -83,7 +83,7 @@ def test_the_store_keeps_its_lock_while_and_after_it_is_copied(store: Store, dir
 def test_no_checkpoint_touches_the_file_while_it_is_copied(
     store: Store, host: Host, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("storage.filler.CHECKPOINT_WAL_BYTES", 0)
+    monkeypatch.setattr("storage.checkpoints.CHECKPOINT_WAL_BYTES", 0)
     filler = store._writer._filler
     file = directory / "fleet.duckdb"
     with filler.file_at_rest():

@@ -15,7 +15,7 @@ from duckdb import DuckDBPyConnection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import storage.filler
+import storage.checkpoints
 import storage.merging
 from proxmon.fleet import Host
 from storage import Store
@@ -218,7 +218,7 @@ def test_a_store_puts_its_rows_together_by_itself_and_lets_payloads_lie(
     store: Store, host: Host, directory: Path, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(storage.merging, "MOST_CHECKPOINTS", 4)
-    monkeypatch.setattr(storage.filler, "CHECKPOINT_WAL_BYTES", 1)
+    monkeypatch.setattr(storage.checkpoints, "CHECKPOINT_WAL_BYTES", 1)
     filler = store._writer._filler
     assert filler._checkpoint()
     payload = a_fast_payload(vms_runtime={"vms": [a_guest()]})
