@@ -30,25 +30,66 @@ class Watched(Protocol):
         """Let it end with an error that says the reason."""
 
 
-class Guard:
-    """Looks at the running queries from a thread of its own, which ends with the last of them.
+class Bound:
+    """Keeps the process from growing without limit while queries run, whichever store they ask.
 
-    While one runs, the process may not grow without limit; on systems that do not tell its size, it may.
+    There is one limit for the whole process, so there is one of these. Systems that do not tell the size of a process
+    have none.
     """
 
     def __init__(self) -> None:
-        self._bounds_memory = _STATM.exists()
+        self._is_known = _STATM.exists()
+        self._lock = threading.Lock()
+        self._holders = 0
+        self._resident, self._max_growth = 0, MAX_GROWTH_BYTES
+        self._limits = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+
+    def take(self) -> None:
+        """Set the limit, unless somebody has."""
+        with self._lock:
+            self._holders += 1
+            if self._is_known and self._holders == 1:
+                self._set()
+
+    def give_back(self) -> None:
+        """Lift the limit when nobody needs it any more."""
+        with self._lock:
+            self._holders -= 1
+            if self._is_known and not self._holders:
+                resource.setrlimit(resource.RLIMIT_DATA, self._limits)
+
+    def excess(self) -> str | None:
+        """Say that the process has grown too much since the limit was set; None when it has not."""
+        if not self._is_known or statm_bytes(1) - self._resident <= self._max_growth:
+            return None
+        return f"The query needed more than {self._max_growth // 2**20} MiB: ask for less at once."
+
+    def _set(self) -> None:
+        self._resident = statm_bytes(1)
+        self._limits = resource.getrlimit(resource.RLIMIT_DATA)
+        headroom = headroom_bytes(_MEMINFO.read_text())
+        self._max_growth = headroom // 2
+        limit = statm_bytes(5) + headroom
+        limits = [limit, *(one for one in self._limits if one != resource.RLIM_INFINITY)]
+        resource.setrlimit(resource.RLIMIT_DATA, (min(limits), self._limits[1]))
+
+
+BOUND = Bound()
+
+
+class Guard:
+    """Looks at the running queries of a store from a thread of its own, which ends with the last of them."""
+
+    def __init__(self) -> None:
         self._changed = threading.Condition()
         self._watched: list[Watched] = []
         self._thread: threading.Thread | None = None
-        self._resident, self._max_growth = 0, MAX_GROWTH_BYTES
-        self._limits = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
 
     def watch(self, query: Watched) -> None:
         """Look after a query from now on."""
         with self._changed:
             if not self._watched:
-                self._bound()
+                BOUND.take()
             self._watched.append(query)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="query-guard", daemon=True)
@@ -59,7 +100,7 @@ class Guard:
         with self._changed:
             self._watched.remove(query)
             if not self._watched:
-                self._unbound()
+                BOUND.give_back()
             self._changed.notify_all()
 
     def _run(self) -> None:
@@ -74,25 +115,11 @@ class Guard:
                 self._changed.wait(INTERVAL_SECONDS)
 
     def _look(self, watched: list[Watched]) -> None:
-        if self._bounds_memory and statm_bytes(1) - self._resident > self._max_growth:
-            for query in watched:
-                query.stop(f"The query needed more than {self._max_growth // 2**20} MiB: ask for less at once.")
+        excess = BOUND.excess()
         for query in watched:
+            if excess:
+                query.stop(excess)
             query.check(time.monotonic())
-
-    def _bound(self) -> None:
-        if self._bounds_memory:
-            self._resident = statm_bytes(1)
-            self._limits = resource.getrlimit(resource.RLIMIT_DATA)
-            headroom = headroom_bytes(_MEMINFO.read_text())
-            self._max_growth = headroom // 2
-            limit = statm_bytes(5) + headroom
-            limits = [limit, *(one for one in self._limits if one != resource.RLIM_INFINITY)]
-            resource.setrlimit(resource.RLIMIT_DATA, (min(limits), self._limits[1]))
-
-    def _unbound(self) -> None:
-        if self._bounds_memory:
-            resource.setrlimit(resource.RLIMIT_DATA, self._limits)
 
 
 def headroom_bytes(meminfo: str) -> int:

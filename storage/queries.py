@@ -35,7 +35,7 @@ class QueryAnswer:
     def __init__(self, database: Database, sql: str, parameters: Parameters, seconds: float) -> None:
         self._guard, self._sql, self._parameters, self._seconds = database.guard, sql, parameters, seconds
         self._lock = threading.Lock()
-        self._is_closed = False
+        self._is_closed = self._is_closing = False
         self._stopped: str | None = None
         self._failure: QueryError | None = None
         self._is_begun = False
@@ -69,12 +69,15 @@ class QueryAnswer:
                 return self._fail(error)
             finally:
                 self._worked, self._working_since = self._worked + time.monotonic() - began, None
+                if self._is_closing:  # whoever closed it may have lost patience
+                    self._end()
 
     def close(self, patience_seconds: float = -1) -> None:
         """End the query wherever it is, and let go of the moment that it sees; nothing happens when it is closed.
 
         With patience, a query in a single long call that does not hear of it is left to itself after that time.
         """
+        self._is_closing = True
         self.stop("Ask again: the query was ended.")
         if self._lock.acquire(timeout=patience_seconds):
             try:

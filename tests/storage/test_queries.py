@@ -309,17 +309,34 @@ def test_queries_take_at_most_half_of_what_a_small_machine_has_left(available: i
 def test_a_store_closes_although_a_query_does_not_hear(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("storage.readings.PATIENCE_SECONDS", 0.1)
     monkeypatch.setattr("storage.database.REOPEN_WAIT_SECONDS", 0.1)
+    before = resource.getrlimit(resource.RLIMIT_DATA)
     deaf = store.query("SELECT contains(repeat('a', 1000000), repeat('a', 500000) || 'b')", seconds=60)
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(deaf.next_chunk)
         while deaf._working_since is None:
             pass
+        time.sleep(0.2)  # until it is in its one long call
         began = time.monotonic()
         store.close()
         closing_took = time.monotonic() - began
         with pytest.raises(QueryError):
             running.result()
     assert closing_took < time.monotonic() - began
+    assert resource.getrlimit(resource.RLIMIT_DATA) == before
+
+
+def test_queries_of_two_stores_leave_the_memory_of_the_process_unbounded(store: Store, tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    other = Store.open(tmp_path / "other")
+    first, second = store.query("FROM range(1000000)"), other.query("FROM range(1000000)")
+    first.next_chunk()
+    second.next_chunk()
+    assert resource.getrlimit(resource.RLIMIT_DATA) != before
+    first.close()
+    assert resource.getrlimit(resource.RLIMIT_DATA) != before
+    second.close()
+    assert resource.getrlimit(resource.RLIMIT_DATA) == before
+    other.close()
 
 
 def test_no_single_call_takes_more_memory_than_the_server_has(ask: Ask) -> None:
