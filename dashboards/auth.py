@@ -19,11 +19,12 @@ from tornado.web import RequestHandler
 
 from dashboards.headers import FORM_POLICY
 from dashboards.login import login_page
+from dashboards.plain import plain_page
 from proxmon.auth import is_password
 from proxmon.context import Monitor
 from proxmon.errors import StoreUnavailableError
 from proxmon.handlers.base import USER_COOKIE, session_of
-from proxmon.handlers.crosssite import explain_foreign, is_own_page
+from proxmon.handlers.crosssite import explain_foreign, is_own_origin, is_own_page
 from proxmon.throttle import Throttle, visitor_at
 
 log = logging.getLogger(__name__)
@@ -96,12 +97,24 @@ class _SiteHandler(RequestHandler):
     def check_xsrf_cookie(self) -> None:
         """Do nothing: every request that changes something is checked by its origin."""
 
+    def is_own(self) -> bool | None:
+        """Tell whether one of our pages sent this; None where nothing says so, not even a ``Referer``."""
+        headers, host, origins = self.request.headers, self.request.host, self.monitor.settings.allowed_origins
+        is_own, referer = is_own_page(headers, host, origins), headers.get("Referer")
+        return is_own_origin(referer, host, origins) if is_own is None and referer is not None else is_own
+
     def is_foreign(self) -> bool:
         """Tell whether another site made the browser send this, and log what to set if it is none."""
-        is_own = is_own_page(self.request.headers, self.request.host, self.monitor.settings.allowed_origins)
-        if is_own is False:
+        is_foreign = self.is_own() is False
+        if is_foreign:
             log.warning("Refused %s %s. %s", self.request.method, self.request.path, self.explain_foreign())
-        return is_own is False
+        return is_foreign
+
+    def show(self, page: str, status: int) -> None:
+        """Answer a page."""
+        self.set_status(status)
+        self.set_header("Content-Type", "text/html; charset=utf-8")
+        self.finish(page)
 
     def explain_foreign(self) -> str:
         """Return what to set when the request was sent by a page of our own after all."""
@@ -167,25 +180,41 @@ class LoginHandler(_SiteHandler, BasicLoginHandler):
         return safe_next(self.get_argument("next", self.root + "/"), self.root)
 
     def _show(self, error: str = "", status: int = 200) -> None:
-        self.set_status(status)
-        self.set_header("Content-Type", "text/html; charset=utf-8")
-        page = login_page(f"{self.root}/login", self._next(), xsrf_html="", error=error, prefix=self.root)
-        self.finish(page)
+        self.show(login_page(f"{self.root}/login", self._next(), xsrf_html="", error=error, prefix=self.root), status)
 
 
 class LogoutHandler(_SiteHandler):
-    """``/logout``: ends the session, unless another site asked for it."""
+    """``/logout``: ends the session, unless another site may have asked for it.
+
+    Browsers say where a POST comes from. Without TLS they do not say it of a link on another site's page, which comes
+    with the cookie: so a browser that is led here is asked first. A program is led by nobody.
+    """
+
+    async def get(self) -> None:
+        """End the session for a page of our own and for a program; show anybody else a page with a button."""
+        is_browser = "Accept-Language" in self.request.headers  # which no page can leave out
+        if self.is_own() or (self.is_own() is None and not is_browser):
+            await self._sign_out()
+        else:
+            self._ask()
 
     async def post(self) -> None:
         """End the session, and with it what it has open."""
-        if not self.is_foreign():
-            key = session_of(self, self.monitor)
-            self.clear_cookie(USER_COOKIE, path=self.root + "/")
-            if key is not None:
-                await end_session(self.monitor, key)
+        if self.is_foreign():
+            self._ask(f"You are still signed in. {self.explain_foreign()}", 403)
+        else:
+            await self._sign_out()
+
+    async def _sign_out(self) -> None:
+        key = session_of(self, self.monitor)
+        self.clear_cookie(USER_COOKIE, path=self.root + "/")
+        if key is not None:
+            await end_session(self.monitor, key)
         self.redirect(self.root + "/login")
 
-    get = post
+    def _ask(self, error: str = "", status: int = 200) -> None:
+        page = plain_page("logout.html", self.root, action=f"{self.root}/logout", home=f"{self.root}/", error=error)
+        self.show(page, status)
 
 
 async def end_session(monitor: Monitor, key: str) -> None:

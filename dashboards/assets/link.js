@@ -82,7 +82,8 @@ async function answers() {
   try {
     const { prefix } = document.getElementById("shell").dataset;
     const response = await fetch(`${prefix}/healthz`, { cache: "no-store", signal: AbortSignal.timeout(4000) });
-    return response.status < 502;
+    // A proxy tells of a server that is away in HTML; the server itself, also of a disk that is full, in JSON.
+    return response.status < 502 || response.headers.get("content-type")?.startsWith("application/json");
   } catch {
     return false;
   }

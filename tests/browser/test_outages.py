@@ -92,3 +92,22 @@ def test_a_tab_that_slept_while_the_server_was_replaced_shows_what_is_now(
             os.kill(process, signal.SIGCONT)
     expect(status(page)).to_have_attribute("data-status", "critical", timeout=LATER)
     assert own_server.url + "/" in loads
+
+
+def test_a_page_comes_back_to_a_server_that_can_store_nothing(own_server: Server, open_page: OpenPage) -> None:
+    page = open_page("/", on=own_server)
+    open_page.watch.is_forgiving = True  # pyright: ignore[reportFunctionMemberAccess] - the lost connection is logged
+    expect(page.locator("html")).to_have_attribute("data-link", "live")
+    page.evaluate("window.isFirst = true")
+    answers = [("text/html", "<h1>503 Service Temporarily Unavailable</h1>")]
+    page.route("**/healthz", lambda route: route.fulfill(status=503, content_type=answers[0][0], body=answers[0][1]))
+    own_server.stop()
+    own_server.start()
+    # A proxy says so: the server is away.
+    expect(page.locator("html")).to_have_attribute("data-link", "lost", timeout=LATER)
+    page.wait_for_timeout(3000)
+    assert page.evaluate("window.isFirst")
+    # The server itself says so: its disk is full, and its pages are there.
+    answers[0] = ("application/json; charset=UTF-8", '{"status": "unavailable"}')
+    expect(page.locator("html")).to_have_attribute("data-link", "live", timeout=LATER)
+    assert not page.evaluate("window.isFirst")

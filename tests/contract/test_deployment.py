@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import json
+import os
+import re
 import shutil
 import socket
 import ssl
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -204,3 +208,22 @@ def test_prometheus_has_nothing_to_object_to_in_the_metrics(server: Server) -> N
     checked = subprocess.run([program, "check", "metrics"], input=metrics, capture_output=True, check=False, timeout=60)
     assert checked.returncode == 0, (checked.stdout + checked.stderr).decode()
     assert checked.stderr == b""
+
+
+def test_a_container_is_healthy_while_samples_can_be_stored_wherever_the_server_listens(tmp_path: Path) -> None:
+    (check,) = re.findall(r"HEALTHCHECK [^\n]*\n +CMD (\[.*\])", (ROOT / "deploy/Dockerfile").read_text())
+    _, *arguments = json.loads(check)
+    server = Server(tmp_path / "data", environment={"PROXMON_PREFIX": "/mon"})
+
+    def is_healthy() -> bool:
+        environment = os.environ | {"PROXMON_DATA": str(server.data)}
+        command = [sys.executable, *arguments]
+        return not subprocess.run(command, env=environment, capture_output=True, check=False, timeout=60).returncode
+
+    assert not is_healthy()
+    server.start()
+    try:
+        assert is_healthy()
+    finally:
+        server.stop()
+    assert not is_healthy()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import socket
@@ -286,3 +287,20 @@ def test_panel_serves_https_with_its_own_options(tmp_path: Path, certificate: Pa
         assert server.control.reach.url.startswith("https://")
     finally:
         server.stop()
+
+
+@pytest.mark.parametrize(("way", "level", "is_logged"), [(WAYS[0], "warning", True), (WAYS[1], "error", False)])
+def test_the_log_has_one_json_object_a_line_and_what_the_level_asks_for(
+    tmp_path: Path, way: str, level: str, is_logged: bool
+) -> None:
+    data = tmp_path / "data"
+    data.mkdir(mode=0o755)  # of which the server warns
+    logging = {"PROXMON_LOG_FORMAT": "json", "PROXMON_LOG_LEVEL": level}
+    server = Server(data, way=way, environment=logging).start()
+    server.stop()
+    lines = (tmp_path / "data.log").read_text().splitlines()
+    entries = [json.loads(line) for line in lines if line.startswith("{")]
+    assert [entry["level"] for entry in entries if "chmod 700" in entry["message"]] == ["warning"] * is_logged
+    assert all(set(entry) >= {"time", "level", "logger", "message"} for entry in entries)
+    # What is no entry is what the commands print for people.
+    assert not [line for line in lines if not line.startswith("{") and "WARNING" in line]
