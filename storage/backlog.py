@@ -60,6 +60,10 @@ class Backlog:
         self._waiting += entries
         self._added_bytes += _payload_bytes(entries)
 
+    def probe(self) -> None:
+        """See whether something could be made durable now. Raises OSError."""
+        self._journal.probe()
+
     def turn(self) -> None:
         """Begin to take: what is added from now on goes into the journal's other file if that is free."""
         self._journal.turn()

@@ -68,6 +68,10 @@ class Filler:
         if was_empty or self._backlog.has_group:
             self._called.set()
 
+    def probe(self) -> None:
+        """See whether something could be made durable now. Raises OSError."""
+        self._backlog.probe()
+
     def admit(self) -> None:
         """Let more samples come; with too many behind, or after trouble, DuckDB takes them in first.
 

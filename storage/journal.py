@@ -86,6 +86,12 @@ class Journal:
             current.length += len(block)
             current.last_id = entries[-1].sample_id
 
+    def probe(self) -> None:
+        """Write a nought where the next samples go, which nobody reads, to see whether it can be. Raises OSError."""
+        with self._lock:
+            current = self._files[self._current]
+            _write(current.descriptor, b"\0", current.length)
+
     def turn(self) -> None:
         """Let the other file grow from now on if nothing in it is needed any more."""
         with self._lock:

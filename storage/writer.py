@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from datetime import datetime
@@ -34,6 +35,8 @@ T = TypeVar("T")
 Group = Sequence[tuple[Append, list[Prepared]]]
 
 MAX_GROUP_SAMPLES = 500  # of one write to the journal
+# How long what was seen of the disk holds; whoever asks later has it tried with a write of one block.
+PROBE_INTERVAL_SECONDS = 5.0
 
 
 class Writer:
@@ -44,6 +47,7 @@ class Writer:
         self._filler = Filler(database, directory, upkeep)
         self.compactor = Compactor(database, directory, self._filler, upkeep.compact_above_percent)
         self._trouble: StoreUnavailableError | None = None
+        self._tried_at = float("-inf")
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
 
@@ -111,6 +115,7 @@ class Writer:
         """Raise StoreUnavailableError when samples cannot be stored now."""
         if not (self._thread.is_alive() and self._filler.is_alive):
             raise StoreUnavailableError("The store's writer has ended: restart the server.")
+        self._probe()
         trouble = self._trouble or self._filler.trouble
         if trouble is not None:
             raise trouble
@@ -154,13 +159,27 @@ class Writer:
         except Exception as error:
             if not isinstance(error, (duckdb.Error, OSError, StoreUnavailableError)):
                 log.exception("samples could not be stored")
-            self._trouble = unavailable(error)
+            self._note_try(trouble := unavailable(error))
             for append, _ in prepared:
-                _tell(append, self._trouble)
+                _tell(append, trouble)
             return
-        self._trouble = None
+        self._note_try(None)
         for (append, _), result in zip(prepared, appended, strict=True):
             _tell(append, result)
+
+    def _probe(self) -> None:
+        """See whether the disk takes something, unless that is known: samples may have stopped coming."""
+        if time.monotonic() < self._tried_at + PROBE_INTERVAL_SECONDS:
+            return
+        try:
+            self._filler.probe()
+        except OSError as error:
+            self._note_try(unavailable(error))
+        else:
+            self._note_try(None)
+
+    def _note_try(self, trouble: StoreUnavailableError | None) -> None:
+        self._trouble, self._tried_at = trouble, time.monotonic()
 
     def _prepare(self, append: Append) -> list[Prepared] | None:
         try:

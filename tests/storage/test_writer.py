@@ -103,6 +103,33 @@ def test_trouble_of_the_disk_fails_the_whole_group_until_it_passes(
     store.check()
 
 
+def test_a_disk_that_takes_something_again_is_seen_without_a_sample(
+    store: Store, host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as trouble:
+        trouble.setattr(Journal, "append", failing(OSError(errno.ENOSPC, "No space left on device")))
+        with pytest.raises(StoreUnavailableError, match="No space left"):
+            store.append([a_sample(host.id)]).result()
+        with pytest.raises(StoreUnavailableError, match="No space left"):
+            store.check()
+    monkeypatch.setattr("storage.writer.PROBE_INTERVAL_SECONDS", 0.0)
+    store.check()
+
+
+def test_a_disk_that_takes_nothing_is_seen_without_a_sample(
+    store: Store, host: Host, monkeypatch: pytest.MonkeyPatch, query: Query
+) -> None:
+    monkeypatch.setattr("storage.writer.PROBE_INTERVAL_SECONDS", 0.0)
+    with monkeypatch.context() as trouble:
+        trouble.setattr("os.pwrite", failing(OSError(errno.EROFS, "Read-only file system")))
+        with pytest.raises(StoreUnavailableError, match="Read-only"):
+            store.check()
+    store.check()
+    # What was written to see that is nobody's sample.
+    assert store.append([a_sample(host.id)]).result().stored == 1
+    assert query("SELECT count(*) FROM samples") == [(1,)]
+
+
 def test_nothing_more_is_taken_while_the_database_cannot_be_written(
     store: Store, host: Host, monkeypatch: pytest.MonkeyPatch, query: Query
 ) -> None:
