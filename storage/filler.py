@@ -46,6 +46,7 @@ class Filler:
         self._called = threading.Event()
         self.notes = Notes(self._called.set)
         self.ledger, self._tables = bring_up_to_date(database.writer(), directory.journal_paths)
+        upkeep.begin(self.ledger.spans)
         self._backlog = Backlog(Journal(directory.journal_paths))
         self._thread = threading.Thread(target=self._run, name="store-filler", daemon=True)
         self._thread.start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ import duckdb
 import pytest
 
 from proxmon.config import RetentionSettings
+from proxmon.payload import Tier
 from storage.database import Database
 from storage.directory import DataDirectory
+from storage.ledger import Span
 from storage.upkeep import RETENTION_INTERVAL_SECONDS, ROLLUP_INTERVAL_SECONDS, Upkeep
 from tests.builders import NOW
 
@@ -86,6 +89,38 @@ def test_deletion_follows_the_rollups_once_an_hour(upkeep: Upkeep, clock: Clock,
     clock.seconds += RETENTION_INTERVAL_SECONDS
     go(upkeep, clock, 4)
     assert calls[5:] == ["roll up", "roll up", "retire"]
+
+
+@pytest.mark.parametrize(
+    ("stepped", "believed"),
+    [
+        (timedelta(0), [timedelta(0), timedelta(0)]),
+        (timedelta(days=-365), [timedelta(days=-365)] * 2),  # set back
+        (timedelta(days=3), [timedelta(days=1), timedelta(days=3)]),  # nothing came for three days
+        (timedelta(days=365), [timedelta(days=1), timedelta(days=3)]),  # a start with a wrong clock
+    ],
+)
+def test_deletion_follows_a_clock_that_stepped_by_a_day_an_hour(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, stepped: timedelta, believed: list[timedelta]
+) -> None:
+    told: list[datetime] = []
+
+    def retire(connection: object, settings: object, spans: object, now: datetime) -> Iterator[None]:
+        told.append(now)
+        yield
+
+    def roll_up(*_: object) -> Iterator[None]:
+        return iter(())
+
+    monkeypatch.setattr("storage.upkeep.roll_up", roll_up)
+    monkeypatch.setattr("storage.upkeep.retire", retire)
+    upkeep = Upkeep(RetentionSettings(), lambda: NOW + stepped)
+    upkeep.begin({(1, Tier.FAST): Span(NOW, NOW, NOW, NOW)})
+    for hours in (1, 2):
+        clock.seconds += hours * RETENTION_INTERVAL_SECONDS
+        go(upkeep, clock, 1)
+        upkeep.forget()
+    assert told == [NOW + span for span in believed]
 
 
 def test_without_settings_nothing_is_deleted(clock: Clock, calls: Calls) -> None:
