@@ -21,6 +21,7 @@ from tests.contract.test_login import open_socket
 from tests.servers import ROOT, WAYS, Server
 from tests.waiting import wait_for
 
+STOP_SECONDS = 5  # what is promised; twice as long where much else runs
 ENDLESS = "SELECT count(*) FROM range(1000000000000) AS many(n) WHERE n % 7 = 3"
 
 
@@ -36,7 +37,9 @@ def test_it_ends_with_pages_and_queries_open_and_keeps_what_it_acknowledged(
         assert b" 101 " in page.recv(1000)
         asking.start()
         assert server.post(token, a_message(a_wire_sample())).json() == {"stored": 1, "duplicates": 0}
+        began = time.monotonic()
         server.stop(told)
+        assert time.monotonic() - began < 2 * STOP_SECONDS
     asking.join()
     assert server.process is not None
     assert server.process.returncode == 0
@@ -55,7 +58,7 @@ def test_known_agents_do_not_hold_it_up_and_what_was_acknowledged_to_them_is_kep
         raw.sendall(a_request(sending, a_message(a_wire_sample()))[:-20])
         began = time.monotonic()
         server.stop()
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 2 * STOP_SECONDS
         assert raw.recv(1000) == b""
     assert server.process is not None
     assert server.process.returncode == 0
