@@ -8,8 +8,9 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from scripted_server import TOKEN, ScriptedServer
@@ -114,6 +115,22 @@ def test_a_name_that_is_none_is_an_error() -> None:
         post(f"http://{'x' * 70}.invalid:5006")
 
 
+def trickle(connection: socket.socket) -> None:
+    """Send the beginning of a handshake, a byte at a time."""
+    with suppress(OSError):
+        for byte in b"\x16\x03\x03\x40\x00" + bytes(1000):
+            connection.sendall(bytes([byte]))
+            time.sleep(0.2)
+
+
+@pytest.mark.parametrize("hold", [lambda connection: time.sleep(60), trickle], ids=["silent", "slow"])
+def test_a_handshake_that_does_not_end_is_given_up(serve: Callable[..., str], hold: Any) -> None:
+    began = time.monotonic()
+    with pytest.raises(TransportError):
+        post(serve(hold).replace("http://", "https://"), limit_seconds=1)
+    assert time.monotonic() - began < 20
+
+
 def test_plain_http_where_tls_is_expected_is_an_error(serve: Callable[..., str]) -> None:
     with pytest.raises(TransportError):
         post(serve(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}").replace("http://", "https://"))
@@ -143,13 +160,20 @@ class TlsServer(ScriptedServer):
 
 @pytest.fixture
 def tls_server(tmp_path: Path) -> Iterator[TlsServer]:
-    subject = ("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost")
-    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", "key.pem")
-    argv = ("openssl", "req", "-x509", "-days", "2", *subject, *key, "-out", "cert.pem")
-    subprocess.run(argv, cwd=tmp_path, check=True, capture_output=True)
+    sign(tmp_path, days=2)
     TlsServer.folder = tmp_path
     with TlsServer() as server:
         yield server
+
+
+def sign(folder: Path, days: int) -> None:
+    """Make a certificate for ``localhost`` that ends in so many days, with its key."""
+    subject = ("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost")
+    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", "key.pem")
+    request = ("req", "-new", *subject, *key, "-out", "request.pem")
+    signed = ("-signkey", "key.pem", "-copy_extensions", "copy", "-days", str(days), "-out", "cert.pem")
+    for argv in (request, ("x509", "-req", "-in", "request.pem", *signed)):
+        subprocess.run(("openssl", *argv), cwd=folder, check=True, capture_output=True)
 
 
 def test_a_certificate_of_a_known_authority_is_accepted(tls_server: TlsServer, tmp_path: Path) -> None:
@@ -161,4 +185,17 @@ def test_a_certificate_of_a_known_authority_is_accepted(tls_server: TlsServer, t
 def test_a_certificate_of_nobody_we_know_is_refused(tls_server: TlsServer) -> None:
     with pytest.raises(TransportError, match="certificate"):
         post(tls_server.url)
+    assert tls_server.messages == []
+
+
+def test_a_certificate_that_has_ended_is_refused(tmp_path: Path) -> None:
+    sign(tmp_path, days=-1)
+    TlsServer.folder = tmp_path
+    with TlsServer() as server, pytest.raises(TransportError, match="expired"):
+        post(server.url, ca_file=str(tmp_path / "cert.pem"))
+
+
+def test_a_certificate_for_another_name_is_refused(tls_server: TlsServer, tmp_path: Path) -> None:
+    with pytest.raises(TransportError, match=r"127\.0\.0\.1"):
+        post(tls_server.url.replace("localhost", "127.0.0.1"), ca_file=str(tmp_path / "cert.pem"))
     assert tls_server.messages == []
