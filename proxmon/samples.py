@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import accumulate, islice
 
 import msgspec
 from msgspec import Raw, Struct
@@ -22,6 +23,16 @@ MAX_INTERVAL_SECONDS = 30 * 86_400.0
 MAX_SAMPLES = 10_000  # more than a day of all tiers; the store takes some seconds for them
 FAILURE_WORDS = (b'"error"', b'"incomplete"')
 MAX_OTHER_SECTIONS, MAX_NAME_CHARACTERS = 100, 64
+# How deep it can be read depends on what is on the stack: who reads a payload again must not have less left for it.
+MAX_DEPTH = 200
+_STEPS = {b"[": 1, b"{": 1, b"]": -1, b"}": -1}
+_NO_MARKS = bytes(set(range(256)) - set(b'[]{}"'))
+_TEXT_OR_BRACKET = re.compile(rb'"[^"]*"|[][{}]')
+# What is longer is no float, and with 4,300 digits Python reads nothing of the answer with all hosts that it is in.
+MAX_DIGITS = 308
+# A number that is longer has five of every sixtieth byte in a row: most payloads have not, and are not searched.
+_STRIDE, _FIVE_DIGITS = 60, re.compile(rb"\d{5}")
+_TEXT_OR_DIGITS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|\d+')
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +168,24 @@ def read_payload(tier: Tier, raw: bytes) -> Payload:
     return _PAYLOADS[tier].decode(raw)
 
 
+def is_deep(raw: bytes) -> bool:
+    """Tell whether valid JSON is nested deeper than MAX_DEPTH."""
+    if raw.count(b"[") + raw.count(b"{") <= MAX_DEPTH:  # of nearly all payloads
+        return False
+    # Most texts have no bracket: of such a one two quotes are left, which vanish.
+    marks = raw.replace(b"\\\\", b"").replace(b'\\"', b"").translate(None, _NO_MARKS).replace(b'""', b"")
+    steps = (_STEPS.get(found[0], 0) for found in _TEXT_OR_BRACKET.finditer(marks))
+    return any(depth > MAX_DEPTH for depth in accumulate(steps))
+
+
+def has_long_number(raw: bytes) -> bool:
+    """Tell whether valid JSON has a number with more than MAX_DIGITS digits in a row."""
+    if not _FIVE_DIGITS.search(raw[::_STRIDE]):
+        return False
+    found = (one[0] for one in _TEXT_OR_DIGITS.finditer(raw))
+    return any(len(one) > MAX_DIGITS and not one.startswith(b'"') for one in found)
+
+
 def read_other_sections(tier: Tier, raw: bytes) -> dict[str, Section]:
     """Return the sections of a payload that we do not know, as far as they say that something is missing in them."""
     if not any(word in raw for word in FAILURE_WORDS):
@@ -210,15 +239,20 @@ def _collected_at(index: int, wire: WireSample) -> datetime:
 
 
 def _payload(index: int, wire: WireSample) -> Payload:
-    where = f"samples[{index}].payload"
+    where, raw = f"samples[{index}].payload", bytes(wire.payload)
     try:
-        return read_payload(wire.tier, bytes(wire.payload))
+        payload = read_payload(wire.tier, raw)
     except msgspec.ValidationError as error:
         raise SampleError(f"Correct {where} of tier {wire.tier}: {error}.") from error
     except msgspec.DecodeError as error:
         raise UnreadableError(f"Send {where} as JSON: {error}.") from error
     except RecursionError as error:
         raise UnreadableError(f"Send {where} nested less deeply.") from error
+    if is_deep(raw):
+        raise UnreadableError(f"Send {where} nested less deeply: at most {MAX_DEPTH} levels.")
+    if has_long_number(raw):
+        raise UnreadableError(f"Send {where} with shorter numbers: at most {MAX_DIGITS} digits.")
+    return payload
 
 
 def _clocks(message: WireMessage, collected: list[datetime], received_at: datetime) -> Clocks:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 from proxmon.errors import ProxmonError, SampleError, TooLargeError, UnreadableError
 from proxmon.payload import FastPayload, Tier
-from proxmon.samples import Sample, parse_time, read_message
+from proxmon.samples import MAX_DEPTH, MAX_DIGITS, Sample, is_deep, parse_time, read_message
 from tests.builders import NOW, PAYLOADS, a_dataset, a_message, a_pool, a_wire_sample, iso
 from tests.servers import ROOT
 
@@ -216,6 +217,36 @@ def test_deep_nesting_is_unreadable(deep: bytes) -> None:
         read_message(
             b'{"samples":[{"tier":"fast","collected_at":"2026-11-22T20:00:00Z","payload":' + deep + b"}]}", 1, NOW
         )
+
+
+TEXTS = st.text(st.sampled_from('[]{}"\\a'), max_size=6)
+NESTED = st.recursive(TEXTS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3))
+
+
+@given(value=NESTED, text=TEXTS, more=st.integers(-1, 1))
+def test_brackets_in_texts_make_a_payload_no_deeper_and_no_flatter(value: Any, text: str, more: int) -> None:
+    around = MAX_DEPTH - depth(value) + more
+    raw = f"[{json.dumps(text)}, " * around + json.dumps(value) + "]" * around
+    assert is_deep(raw.encode()) == (more > 0)
+
+
+def depth(value: Any) -> int:
+    if isinstance(value, str):
+        return 0
+    return 1 + max(map(depth, value.values() if isinstance(value, dict) else value), default=0)
+
+
+@pytest.mark.parametrize("form", ['{"x": %s}', '{"host": {"x": [1, %s]}}', '{"agent": {"peak_rss_bytes": %s}}'])
+def test_a_number_that_no_float_holds_is_unreadable(form: str) -> None:
+    for value in ("9" * MAX_DIGITS, f'"{"9" * 5_000}"'):
+        assert read_message(message_of(form % value), 1, NOW)
+    for count in (MAX_DIGITS + 1, 5_000):
+        with pytest.raises(UnreadableError, match="shorter numbers"):
+            read_message(message_of(form % ("9" * count)), 1, NOW)
+
+
+def message_of(payload: str) -> bytes:
+    return a_message(a_wire_sample(payload=None)).replace(b'"payload": null', b'"payload": ' + payload.encode())
 
 
 def test_no_samples_are_no_samples() -> None:
