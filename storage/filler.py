@@ -119,6 +119,7 @@ class Filler:
                     self.checkpoint()
                 self._fill_group(min(MAX_GROUP_SAMPLES, count - begin))
             self.notes.write(self._database.writer())
+            self._checkpoints.protect_log()
         except Exception as error:
             # The samples are safe in the journal and are tried again.
             self._roll_back(error)
@@ -126,7 +127,6 @@ class Filler:
             log.warning("samples wait in the journal: %s", first_line(error), exc_info=None if is_expected else error)
             return
         self.trouble = None
-        self._checkpoints.protect_log()
 
     def close(self) -> None:
         """Bring everything into DuckDB, checkpoint, and end the thread."""
@@ -201,7 +201,12 @@ class Filler:
             self._called.wait(self._patience())
             self._called.clear()
             with self.lock:
-                self._turn()
+                try:
+                    self._turn()
+                except Exception as error:
+                    # Samples would stay in the journal for ever.
+                    self.trouble = unavailable(error)
+                    log.exception("the filler's turn failed")
 
     def _patience(self) -> float:
         if self._is_broken or self.trouble:
@@ -264,6 +269,8 @@ class Filler:
         """Leave the transaction that failed; when that fails too the file must be opened anew."""
         if not isinstance(error, (*POISON, ProxmonError)) or isinstance(error, StoreUnavailableError):
             self.trouble = unavailable(error)
+            if threading.current_thread() is not self._thread:
+                self._called.set()  # that thread tries again
         try:
             self._database.writer().execute("ROLLBACK")
         except duckdb.TransactionException:

@@ -18,12 +18,14 @@ from proxmon.errors import OverloadedError, SampleError, StoreUnavailableError, 
 from proxmon.fleet import Host
 from proxmon.samples import Appended
 from storage import Store
+from storage.directory import DataDirectory
 from storage.filler import Filler
 from storage.inbox import Inbox
 from storage.journal import Journal
 from storage.typed import Tables
 from tests.builders import NOW, a_sample
 from tests.storage.conftest import SECRET, Query
+from tests.waiting import wait_for
 
 SECOND = timedelta(seconds=1)
 
@@ -128,6 +130,28 @@ def test_a_disk_that_takes_nothing_is_seen_without_a_sample(
     # What was written to see that is nobody's sample.
     assert store.append([a_sample(host.id)]).result().stored == 1
     assert query("SELECT count(*) FROM samples") == [(1,)]
+
+
+def test_files_that_cannot_be_protected_do_not_end_the_thread_that_fills(
+    store: Store, host: Host, monkeypatch: pytest.MonkeyPatch, query: Query
+) -> None:
+    filler = store._writer._filler
+    with monkeypatch.context() as trouble:
+        trouble.setattr(DataDirectory, "protect_files", failing(StoreUnavailableError("Read-only file system")))
+        with filler.lock:
+            filler.forget_file()  # as after a compaction: the next log is a new one
+        assert store.append([a_sample(host.id)]).result().stored == 1
+        with pytest.raises(StoreUnavailableError, match="Read-only"):
+            wait_for_trouble(store)
+    wait_for(lambda: filler.trouble is None)
+    store.check()
+    assert query("SELECT count(*) FROM samples") == [(1,)]
+
+
+def wait_for_trouble(store: Store) -> None:
+    """Wait until the thread itself has tried; raise what it met."""
+    wait_for(lambda: store._writer._filler.trouble or not store._writer._filler.is_alive, 20)
+    store.check()
 
 
 def test_nothing_more_is_taken_while_the_database_cannot_be_written(
