@@ -1,19 +1,68 @@
-"""A program for the disk tests: fills its disk in one of two ways, makes room again, and prints what was acknowledged.
+"""A program for the disk tests: fills its disk in one of three ways, makes room, and prints what was acknowledged.
 
 The disk is a limit on the size of any file of this process, which fails writes as a full disk does.
 """
 
 from __future__ import annotations
 
+import logging
+import os
 import resource
 import sys
+from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
+
+import duckdb
+from duckdb import DuckDBPyConnection
 
 import storage.checkpoints
 from proxmon.errors import StoreUnavailableError
 from storage import Store
+from storage.merging import Merger
 from tests.builders import NOW, a_sample
+
+LIMIT_BYTES = 400_000
+BRING_IN_EVERY = 20  # samples: DuckDB's log is the first that is full, not the journal
+log = logging.getLogger(__name__)
+
+
+class Checkpointer(Merger):
+    """Has no room to let the database file grow, from when a checkpoint has begun."""
+
+    is_full = True
+
+    def __init__(self, database: Path) -> None:
+        super().__init__()
+        self._database = database
+
+    def checkpoint(self, connection: DuckDBPyConnection) -> None:
+        """Try it, and say what has become of the database."""
+        size, log_size = (path.stat().st_size for path in (self._database, Path(f"{self._database}.wal")))
+        if self.is_full and size > 1.5 * log_size:  # which is to be written to
+            limit_files(size)
+        try:
+            super().checkpoint(connection)
+        except duckdb.Error:
+            log.warning("the database can%s be read", "" if is_readable(connection) else "not")
+            raise
+        log.warning("the database was checkpointed")
+
+
+def limit_files(size: int | None) -> None:
+    """Let no file grow beyond a size; None lets them grow."""
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (hard if size is None else size, hard))
+
+
+def is_readable(connection: DuckDBPyConnection) -> bool:
+    """Tell whether an error left the database open."""
+    try:
+        connection.execute("SELECT count(*) FROM base.host_samples")
+    except duckdb.Error:
+        return False
+    return True
 
 
 def main() -> None:
@@ -21,29 +70,32 @@ def main() -> None:
     way, directory = sys.argv[1], Path(sys.argv[2])
     if way == "checkpoint":
         storage.checkpoints.CHECKPOINT_WAL_BYTES = 300_000
+        storage.checkpoints.Merger = partial(Checkpointer, directory / "fleet.duckdb")
     store = Store.open(directory)
     host_id = store.snapshot().hosts[0].host.id
-    size = (directory / "fleet.duckdb").stat().st_size
-    limit = size if way == "checkpoint" else 400_000
-    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
-    refused_at = fill(store, host_id, 0)
+    if way != "checkpoint":
+        limit_files(LIMIT_BYTES)
+    refused_at = fill(store, host_id, 5000 if way == "journal" else BRING_IN_EVERY)
     try:
         store.check()
         print("healthy")
     except StoreUnavailableError as error:
         print("refused", error)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    limit_files(None)
+    Checkpointer.is_full = False
     recover(store, host_id, refused_at)
     store.check()
     store.close()
 
 
-def fill(store: Store, host_id: int, start: int) -> int:
+def fill(store: Store, host_id: int, bring_in_every: int) -> int:
     """Append until a sample is refused; return its number."""
-    for number in range(start, start + 5000):
+    for number in range(5000):
         if not append(store, host_id, number):
             return number
+        if number % bring_in_every == 1:
+            with suppress(StoreUnavailableError):
+                store.settle()
     raise SystemExit("the disk was never full")
 
 
@@ -57,8 +109,8 @@ def recover(store: Store, host_id: int, start: int) -> None:
 
 def append(store: Store, host_id: int, number: int) -> bool:
     """Append the sample of that number and print it when it was acknowledged."""
-    # Text that no compression shortens would be slow to make; a long one fills the disk soon enough.
-    payload = {"host": {"load1": number}, "padding": f"{number}-" * 500}
+    # Random, so that no compression shortens it; a long one fills the disk soon enough.
+    payload = {"host": {"load1": number}, "padding": os.urandom(1000).hex()}
     try:
         store.append([a_sample(host_id, payload=payload, collected_at=NOW + timedelta(seconds=number))]).result()
     except StoreUnavailableError:

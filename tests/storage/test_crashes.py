@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import re
 import subprocess
 import sys
 from datetime import timedelta
@@ -48,7 +49,15 @@ def run_and_kill(directory: Path, start: int) -> set[int]:
     return {int(line) for line in lines if line.endswith("\n")}
 
 
-@pytest.mark.parametrize("way", ["commit", "checkpoint"])
+LOGGED = {
+    "journal": "",
+    "commit": r"samples wait in the journal: .*fleet\.duckdb\.wal\": File too large",
+    "checkpoint": r"the database cannot be read\n.*could not be checkpointed: .*fleet\.duckdb\": File too large\n"
+    r"(.*\n)*the store was opened again after a fatal error\n(.*\n)*the database was checkpointed\n",
+}
+
+
+@pytest.mark.parametrize("way", LOGGED)
 def test_a_full_disk_loses_nothing_and_the_store_works_again_when_there_is_room(
     store: Store, host: Host, directory: Path, way: str
 ) -> None:
@@ -57,6 +66,7 @@ def test_a_full_disk_loses_nothing_and_the_store_works_again_when_there_is_room(
     ended = subprocess.run(program, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 0, ended.stderr
     assert "refused" in ended.stdout
+    assert re.search(LOGGED[way], ended.stderr)
     acknowledged = [int(line) for line in ended.stdout.splitlines() if line.isdigit()]
     rows = ask_file(directory, f"SELECT epoch(collected_at)::BIGINT - {int(NOW.timestamp())} FROM samples")
     assert sorted(number for (number,) in rows) == acknowledged
