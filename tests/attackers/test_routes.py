@@ -14,7 +14,7 @@ from typing import Any
 import panel as pn
 import pytest
 import requests
-from tornado.web import create_signed_value
+from tornado.web import RequestHandler, create_signed_value, decode_signed_value
 
 from dashboards.auth import cookie_secret
 from dashboards.server import make_server
@@ -24,6 +24,7 @@ from storage import Store
 from tests.builders import a_message
 from tests.contract.test_login import shake_hands
 from tests.servers import Server
+from tests.waiting import wait_for
 
 
 class Access(StrEnum):
@@ -36,6 +37,7 @@ class Access(StrEnum):
     SESSION = "a session"
     SOCKET = "a session, as a websocket"
     LINK = "whoever holds a link that we signed"
+    PASSWORD = "who knows the password"
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,9 @@ class Use:
     body: bytes | None = None
 
 
+CHANGING = {"POST", "PUT", "PATCH", "DELETE"}
 HOST_PATH = "/api/hosts/pve-routes"
-# The patterns of the application's own rules; a route that answers several methods has a use for each.
+# The patterns of the application's own rules; a route has a use for each method that changes something.
 TABLE: dict[str, tuple[Use, ...]] = {
     "/healthz$": (Use(Access.EVERYBODY, "/healthz"),),
     "/metrics$": (Use(Access.READER, "/metrics"),),
@@ -104,12 +107,15 @@ TABLE: dict[str, tuple[Use, ...]] = {
     r"/agent/install\.sh$": (Use(Access.EVERYBODY, "/agent/install.sh"),),
     "/api/.*$": (Use(Access.EVERYBODY, "/api/nothing"),),
     "/agent/.*$": (Use(Access.EVERYBODY, "/agent/nothing"),),
-    "/acknowledge/([A-Za-z0-9._-]{1,200})$": (Use(Access.LINK, "/acknowledge/forged"),),
+    "/acknowledge/([A-Za-z0-9._-]{1,200})$": (
+        Use(Access.LINK, "/acknowledge/forged"),
+        Use(Access.LINK, "/acknowledge/forged", "POST", b""),
+    ),
     r"/hosts/([^/]+)/values\.(csv|parquet|json)$": (
         Use(Access.READER, "/hosts/pve-routes/values.csv?since=0&until=60&show=host:60"),
     ),
-    "/login$": (Use(Access.EVERYBODY, "/login"),),
-    "/logout$": (Use(Access.EVERYBODY, "/logout"),),
+    "/login$": (Use(Access.EVERYBODY, "/login"), Use(Access.PASSWORD, "/login", "POST")),
+    "/logout$": (Use(Access.EVERYBODY, "/logout"), Use(Access.EVERYBODY, "/logout", "POST", b"")),
     "/assets/(.*)$": (Use(Access.EVERYBODY, "/assets/login.css"),),
     "/static/(?!extensions/)(.*)$": (Use(Access.EVERYBODY, "/static/js/bokeh.min.js"),),
     "/static/extensions/(.*)$": (Use(Access.EVERYBODY, "/static/extensions/panel/panel.min.js"),),
@@ -151,8 +157,11 @@ for name, example in (
         f"{name}/metadata$": (Use(Access.SESSION, f"{example}/metadata"),),
         f"{name}/autoload.js$": (Use(Access.EVERYBODY, f"{example}/autoload.js?bokeh-autoload-element=x"),),
     }
-USES = [use for uses in TABLE.values() for use in uses]
-KINDS = ("none", "wrong", "revoked", "host", "rotated", "reader", "admin", "forged", "expired", "ended", "session")
+# Wrong passwords make everybody wait: what they get is in tests/contract/test_login.py.
+USES = [use for uses in TABLE.values() for use in uses if use.access is not Access.PASSWORD]
+BEARERS = ("wrong", "revoked", "host", "rotated", "reader", "admin")
+COOKIES = ("forged", "aged", "renamed", "unsigned", "unknown", "ended", "session")
+KINDS = ("none", *BEARERS, *COOKIES)
 ALLOWED = {
     Access.EVERYBODY: KINDS,
     Access.HOST: ("host",),
@@ -182,38 +191,60 @@ def credentials(server: Server) -> dict[str, dict[str, str]]:
         for name, role in (("reader", "reader"), ("admin", "admin"), ("revoked", "admin"))
     }
     assert server.ask("DELETE", "/api/tokens/routes-revoked").status_code == 204
-    session = server.log_in().cookies.get("user") or ""
-    ended = server.log_in()
-    left = ended.cookies.get("user") or ""
-    assert ended.get(server.url + "/logout", headers={"Origin": server.url}, allow_redirects=False, timeout=30).ok
+    session, ended = server.log_in(), server.log_in()
+    cookies = no_sessions(server, cookie_of(session)) | {"session": cookie_of(session), "ended": cookie_of(ended)}
+    assert ended.post(server.url + "/logout", headers={"Origin": server.url}, allow_redirects=False, timeout=30).ok
     bearers = tokens | {"host": host, "rotated": rotated, "wrong": secrets.token_urlsafe(32)}
-    cookies = {"session": session, "ended": left}
-    cookies |= {"forged": signed("another key"), "expired": signed(key_of(server), age_days=400)}
     return (
         {"none": {}}
-        | {name: {"Authorization": f"Bearer {token}"} for name, token in bearers.items()}
-        | {name: {"Cookie": f"user={value}"} for name, value in cookies.items()}
+        | {name: {"Authorization": f"Bearer {bearers[name]}"} for name in BEARERS}
+        | {name: {"Cookie": f"user={cookies[name]}"} for name in COOKIES}
     )
+
+
+def no_sessions(server: Server, cookie: str) -> dict[str, str]:
+    """Return cookies that are each wrong in one thing; beside it, all but one are those of an open session."""
+    key, session_id = key_of(server), id_of(server, cookie)
+    return {
+        "forged": signed("another key", session_id),
+        "aged": signed(key, session_id, age_days=400),
+        "renamed": signed(key, session_id, name="theme"),
+        "unsigned": session_id,
+        "unknown": signed(key, secrets.token_urlsafe(32)),
+    }
+
+
+def cookie_of(session: requests.Session) -> str:
+    return session.cookies.get("user") or ""
+
+
+def id_of(server: Server, cookie: str) -> str:
+    """Return the id of a session, which its cookie holds."""
+    session_id = decode_signed_value(key_of(server), "user", cookie.strip('"'))
+    assert session_id is not None
+    return session_id.decode()
 
 
 def key_of(server: Server) -> str:
     return cookie_secret((server.data / "cookie.key").read_text().strip(), server.password_hash)
 
 
-def signed(key: str, age_days: float = 0) -> str:
-    """Return a session's cookie as it was made with that key so many days ago."""
+def signed(key: str, session_id: str, name: str = "user", age_days: float = 0) -> str:
+    """Return a cookie as it was made with that key so many days ago."""
     made_at = time.time() - age_days * 86_400
-    return create_signed_value(key, "user", "owner", clock=lambda: made_at).decode()
+    return create_signed_value(key, name, session_id, clock=lambda: made_at).decode()
 
 
 @pytest.fixture
-def patterns(tmp_path: Path) -> Iterator[set[str]]:
-    """Give the patterns of all rules of a real application."""
+def routes(tmp_path: Path) -> Iterator[dict[str, set[str]]]:
+    """Give the patterns of all rules of a real application, each with the methods that change something."""
 
-    async def collect(store: Store) -> set[str]:
+    async def collect(store: Store) -> dict[str, set[str]]:
         server = make_server(make_monitor(store, Settings(data=str(tmp_path / "data"), port=0)), "key" * 12)
         application = server._tornado
-        found = set(walk(application.default_router)) | set(walk(application.wildcard_router))
+        found: dict[str, set[str]] = {}
+        for pattern, methods in [*walk(application.default_router), *walk(application.wildcard_router)]:
+            found.setdefault(pattern, set()).update(methods)
         server.stop()
         return found
 
@@ -223,16 +254,20 @@ def patterns(tmp_path: Path) -> Iterator[set[str]]:
     store.close()
 
 
-def walk(router: Any) -> Iterator[str]:
+def walk(router: Any) -> Iterator[tuple[str, set[str]]]:
     for rule in router.rules:
         if hasattr(rule.target, "rules"):
             yield from walk(rule.target)
         else:
-            yield rule.matcher.regex.pattern
+            yield rule.matcher.regex.pattern, changing_methods(rule.target)
 
 
-def test_every_route_of_the_application_is_in_the_table(patterns: set[str]) -> None:
-    assert patterns == set(TABLE)
+def changing_methods(handler: type[RequestHandler]) -> set[str]:
+    return {name for name in CHANGING if getattr(handler, name.lower()) is not getattr(RequestHandler, name.lower())}
+
+
+def test_every_route_of_the_application_is_in_the_table(routes: dict[str, set[str]]) -> None:
+    assert routes == {pattern: {use.method for use in uses} & CHANGING for pattern, uses in TABLE.items()}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -242,7 +277,7 @@ def test_a_route_answers_those_alone_who_may_use_it(
 ) -> None:
     headers = credentials[kind]
     if use.path == "/logout" and kind == "session":  # which ends it, and the others are still needed
-        headers = {"Cookie": f"user={server.log_in().cookies.get('user')}"}
+        headers = {"Cookie": f"user={cookie_of(server.log_in())}"}
     if use.access is Access.SOCKET:
         answer = shake_hands(server, use.path, Origin=server.url, **headers)
         assert (" 101 " if kind == "session" else " 403 ") in answer
@@ -266,27 +301,62 @@ def send(server: Server, use: Use, headers: dict[str, str]) -> int:
     return answer.status_code
 
 
-CHANGES = [use for use in USES if use.method != "GET" and use.access is Access.ADMIN]
+CHANGES = [use for use in USES if use.method in CHANGING and "session" in ALLOWED[use.access]]
+FOREIGN: dict[str, dict[str, str]] = {
+    "origin": {"Origin": "http://evil.example"},
+    "sandbox": {"Origin": "null"},
+    "fetch metadata": {"Sec-Fetch-Site": "cross-site"},
+    "neighbour": {"Sec-Fetch-Site": "same-site"},
+    "referer": {"Referer": "http://evil.example/page"},
+    "nothing": {},
+}
 
 
+@pytest.mark.parametrize("foreign", FOREIGN)
 @pytest.mark.parametrize("use", CHANGES, ids=lambda use: f"{use.method} {use.path}")
-@pytest.mark.parametrize(
-    "foreign",
-    [
-        {"Origin": "http://evil.example"},
-        {"Origin": "null"},
-        {"Sec-Fetch-Site": "cross-site"},
-        {"Referer": "http://evil.example/page"},
-        {},
-    ],
-    ids=["origin", "sandbox", "fetch metadata", "referer", "nothing"],
-)
 def test_another_sites_page_changes_nothing_with_the_owners_cookie(
-    server: Server, credentials: dict[str, dict[str, str]], use: Use, foreign: dict[str, str]
+    server: Server, credentials: dict[str, dict[str, str]], use: Use, foreign: str
 ) -> None:
-    headers = credentials["session"] | foreign
+    if use.path == "/logout" and foreign == "nothing":
+        return  # a browser says where a POST comes from, and a program may sign out
+    headers = credentials["session"] | FOREIGN[foreign]
     answer = requests.request(use.method, server.url + use.path, headers=headers, data=use.body, timeout=30)
     assert answer.status_code == 403
+    assert is_open(server, credentials["session"])
+
+
+def is_open(server: Server, headers: dict[str, str]) -> bool:
+    """Tell whether the session of these headers is open."""
+    return requests.get(server.url + "/api/hosts", headers=headers, timeout=30).status_code == 200
+
+
+@pytest.mark.parametrize("foreign", FOREIGN)
+def test_a_browser_that_another_sites_link_leads_to_the_logout_is_asked_first(
+    server: Server, credentials: dict[str, dict[str, str]], foreign: str
+) -> None:
+    headers = credentials["session"] | FOREIGN[foreign] | {"Accept-Language": "en"}
+    answer = requests.get(server.url + "/logout", headers=headers, timeout=30)
+    assert answer.status_code == 200
+    assert '<form class="login-box" method="post" action="/logout">' in answer.text
+    assert is_open(server, credentials["session"])
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"Accept-Language": "en", "Sec-Fetch-Site": "none"},
+        {"Accept-Language": "en", "Sec-Fetch-Site": "same-origin"},
+        {"Accept-Language": "en", "Referer": "{url}/vms"},
+        {},
+    ],
+    ids=["typed", "own page", "own page without TLS", "program"],
+)
+def test_what_nobody_else_can_cause_signs_out_at_once(server: Server, own: dict[str, str]) -> None:
+    cookie = {"Cookie": f"user={cookie_of(server.log_in())}"}
+    headers = cookie | {name: value.format(url=server.url) for name, value in own.items()}
+    answer = requests.get(server.url + "/logout", headers=headers, allow_redirects=False, timeout=30)
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/login")
+    assert not is_open(server, cookie)
 
 
 @pytest.mark.parametrize(
@@ -324,23 +394,34 @@ def test_what_of_panel_s_no_page_needs_is_closed(
     assert requests.get(address, headers=credentials["session"], timeout=30).status_code == 404
 
 
-def test_a_cookie_that_another_name_was_signed_for_is_no_session(server: Server) -> None:
-    value = create_signed_value(key_of(server), "theme", "owner").decode()
-    answer = requests.get(server.url + "/", cookies={"user": value}, allow_redirects=False, timeout=30)
-    assert answer.status_code == 302
+def test_a_session_that_is_over_opens_nothing_however_new_its_signature(tmp_path: Path) -> None:
+    server = Server(tmp_path / "data", environment={"PROXMON_SESSION_DAYS": str(4 / 86_400)}).start()
+    try:
+        session_id = id_of(server, cookie_of(server.log_in()))
+
+        def anew() -> dict[str, str]:
+            return {"Cookie": f"user={signed(key_of(server), session_id)}"}
+
+        assert is_open(server, anew())
+        wait_for(lambda: not is_open(server, anew()))
+        assert send(server, Use(Access.SESSION, "/"), anew()) == 302
+        assert " 403 " in shake_hands(server, "", Origin=server.url, **anew())
+    finally:
+        server.stop()
 
 
-def test_a_session_that_was_there_before_the_login_is_not_taken_over(server: Server) -> None:
-    planted = "planted-by-mallory"
-    answer = requests.post(
-        server.url + "/login",
-        data={"password": server.password},
-        cookies={"user": planted},
-        allow_redirects=False,
-        timeout=30,
-    )
+@pytest.mark.parametrize("kind", ["chosen", "chosen and signed", "of a session of his own"])
+def test_a_session_that_was_there_before_the_login_is_not_taken_over(server: Server, kind: str) -> None:
+    chosen, his_own = secrets.token_urlsafe(32), cookie_of(server.log_in())
+    planted = {"chosen": chosen, "chosen and signed": signed(key_of(server), chosen)}.get(kind, his_own)
+    login, data = server.url + "/login", {"password": server.password}
+    headers = {"Cookie": f"user={planted}"}
+    answer = requests.post(login, data=data, headers=headers, allow_redirects=False, timeout=30)
     assert answer.status_code == 302
-    assert answer.cookies["user"] != planted
+    assert id_of(server, answer.cookies["user"]) not in (chosen, id_of(server, his_own))
+    assert is_open(server, {"Cookie": f"user={answer.cookies['user']}"})
+    assert not is_open(server, headers)
+    assert not is_open(server, {"Cookie": f"user={signed(key_of(server), chosen)}"})
 
 
 @pytest.mark.parametrize("kind", ["none", "session"])
@@ -348,7 +429,7 @@ def test_a_session_that_was_there_before_the_login_is_not_taken_over(server: Ser
 def test_no_answer_can_be_framed_sniffed_or_run_what_is_not_ours(
     server: Server, credentials: dict[str, dict[str, str]], path: str, kind: str
 ) -> None:
-    headers = {"Cookie": f"user={server.log_in().cookies.get('user')}"} if path == "/logout" else credentials[kind]
+    headers = credentials[kind] | {"Accept-Language": "en"}  # as a browser, which /logout asks first
     answer = requests.get(server.url + path, headers=headers, allow_redirects=False, timeout=30)
     policy = answer.headers["Content-Security-Policy"]
     assert "default-src" in policy
