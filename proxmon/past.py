@@ -32,7 +32,7 @@ def judge_past(host: HostSnapshot, rules: RuleBook, at: datetime) -> tuple[HostS
             return host, status
         silent = _silent(host, rules, recorded)
         return silent, evaluate(silent, rules, at)
-    if not host.is_thinned and status.status is not Status.OFFLINE:
+    if not host.is_thinned and status.status is recorded.status:
         return host, status
     fresh = _fresh(host, recorded, at)
     return fresh, _judge_kept(fresh, host, rules, recorded, at)
