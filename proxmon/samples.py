@@ -23,8 +23,10 @@ MAX_INTERVAL_SECONDS = 30 * 86_400.0
 MAX_SAMPLES = 10_000  # more than a day of all tiers; the store takes some seconds for them
 FAILURE_WORDS = (b'"error"', b'"incomplete"')
 MAX_OTHER_SECTIONS, MAX_NAME_CHARACTERS = 100, 64
+# What reading a payload raises where it is no such payload, or is nested more deeply than the stack allows.
+UNREADABLE: tuple[type[Exception], ...] = (msgspec.MsgspecError, RecursionError)
 # How deep it can be read depends on what is on the stack: who reads a payload again must not have less left for it.
-MAX_DEPTH = 200
+MAX_DEPTH = 500
 _STEPS = {b"[": 1, b"{": 1, b"]": -1, b"}": -1}
 _NO_MARKS = bytes(set(range(256)) - set(b'[]{}"'))
 _TEXT_OR_BRACKET = re.compile(rb'"[^"]*"|[][{}]')

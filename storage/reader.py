@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import msgspec
 from duckdb import DuckDBPyConnection
 
 from proxmon.payload import Tier
-from proxmon.samples import Sample, fresh_moment, read_other_sections, read_payload
+from proxmon.samples import UNREADABLE, Sample, fresh_moment, read_other_sections, read_payload
 from storage.ledger import Span
 from storage.moments import from_store, to_store
 
@@ -176,8 +175,8 @@ def _sample(row: tuple[Any, ...]) -> Sample | None:
     raw = payload.encode()
     try:
         typed = read_payload(Tier(tier), raw)
-    except msgspec.MsgspecError:
-        # It was read when it came, so the typed form has changed since: the other hosts must not suffer.
+    except UNREADABLE:
+        # It was read when it came, so what we read has changed since: the other hosts must not suffer.
         log.exception("the payload of sample %d cannot be read any more", sample_id)
         return None
     collected_at, received_at, observed_at = from_store(collected), from_store(received), from_store(observed)

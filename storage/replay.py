@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
-import msgspec
 from duckdb import DuckDBPyConnection
 
 from proxmon.errors import StoreUnavailableError
 from proxmon.payload import PAYLOAD_TYPES, Payload
-from proxmon.samples import Sample, fresh_moment, read_payload
+from proxmon.samples import UNREADABLE, Sample, fresh_moment, read_payload
 from storage.database import first_line
 from storage.intake import Stored
 from storage.journal import Entry, recover
@@ -73,7 +72,7 @@ def _stored(entry: Entry) -> Stored:
 def _payload(entry: Entry) -> Payload:
     try:
         return read_payload(entry.tier, entry.raw)
-    except msgspec.MsgspecError:
-        # It was read when it came, so the typed form has changed since: the sample itself is kept nevertheless.
+    except UNREADABLE:
+        # It was read when it came, so what we read has changed since: the sample itself is kept nevertheless.
         log.exception("the payload of sample %d cannot be read any more", entry.sample_id)
         return PAYLOAD_TYPES[entry.tier]()

@@ -146,18 +146,21 @@ def test_a_power_cut_after_the_database_has_it_doubles_nothing(store: Store, hos
     assert ask_file(copy, "SELECT count(*) FROM samples") == [(1,)]
 
 
+@pytest.mark.parametrize("raw", [b'{"host": 7}', b'{"x": ' + b"[" * 2000 + b"]" * 2000 + b"}"], ids=["type", "depth"])
 def test_a_payload_that_cannot_be_read_any_more_is_kept(
-    store: Store, host: Host, directory: Path, caplog: pytest.LogCaptureFixture
+    store: Store, host: Host, directory: Path, caplog: pytest.LogCaptureFixture, raw: bytes
 ) -> None:
     store.close()
     entry = an_entry(1)
     Journal((directory / "fleet.journal-1", directory / "fleet.journal-2")).append(
-        [Entry(*[getattr(entry, name) for name in entry.__struct_fields__[:-1]], b'{"host": 7}')]
+        [Entry(*[getattr(entry, name) for name in entry.__struct_fields__[:-1]], raw)]
     )
     with caplog.at_level(logging.ERROR):
-        Store.open(directory).close()
+        reopened = Store.open(directory)
+        assert reopened.snapshot().hosts
+        reopened.close()
     assert "cannot be read any more" in caplog.text
-    assert ask_file(directory, "SELECT payload FROM samples") == [('{"host": 7}',)]
+    assert ask_file(directory, "SELECT payload FROM samples") == [(raw.decode(),)]
 
 
 def test_a_store_that_was_closed_leaves_no_journal(store: Store, host: Host, query: Query, directory: Path) -> None:
