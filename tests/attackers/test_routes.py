@@ -4,161 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 import panel as pn
 import pytest
 import requests
-from tornado.web import RequestHandler, create_signed_value, decode_signed_value
+from tornado.web import RequestHandler
 
-from dashboards.auth import cookie_secret
 from dashboards.server import make_server
 from proxmon.config import Settings
 from proxmon.runtime import make_monitor
 from storage import Store
-from tests.builders import a_message
+from tests.attackers.cookies import cookie_of, id_of, is_open, key_of, signed
+from tests.attackers.route_table import CHANGING, TABLE, USES, Access, Use
 from tests.contract.test_login import shake_hands
 from tests.servers import Server
-from tests.waiting import wait_for
 
-
-class Access(StrEnum):
-    """Who may use a route."""
-
-    EVERYBODY = "everybody"
-    HOST = "a host's token"
-    READER = "a reader's token or a session"
-    ADMIN = "an administrator's token or a session"
-    SESSION = "a session"
-    SOCKET = "a session, as a websocket"
-    LINK = "whoever holds a link that we signed"
-    PASSWORD = "who knows the password"
-
-
-@dataclass(frozen=True)
-class Use:
-    """A way to use a route: what a request looks like that is allowed, and by whom."""
-
-    access: Access
-    path: str
-    method: str = "GET"
-    body: bytes | None = None
-
-
-CHANGING = {"POST", "PUT", "PATCH", "DELETE"}
-HOST_PATH = "/api/hosts/pve-routes"
-# The patterns of the application's own rules; a route has a use for each method that changes something.
-TABLE: dict[str, tuple[Use, ...]] = {
-    "/healthz$": (Use(Access.EVERYBODY, "/healthz"),),
-    "/metrics$": (Use(Access.READER, "/metrics"),),
-    "/api/compact$": (Use(Access.ADMIN, "/api/compact", "POST"),),
-    "/api/backup$": (Use(Access.ADMIN, "/api/backup", "POST"),),
-    "/api/ingest$": (Use(Access.HOST, "/api/ingest", "POST", a_message(samples=[])),),
-    "/api/goodbye$": (Use(Access.HOST, "/api/goodbye", "POST", b""),),
-    "/api/hosts$": (
-        Use(Access.READER, "/api/hosts"),
-        Use(Access.ADMIN, "/api/hosts", "POST", b'{"name": "not a name!"}'),
-    ),
-    "/api/hosts/([^/]+)$": (
-        Use(Access.READER, HOST_PATH),
-        Use(Access.ADMIN, "/api/hosts/nobody", "DELETE"),
-    ),
-    "/api/hosts/([^/]+)/rotate$": (Use(Access.ADMIN, "/api/hosts/nobody/rotate", "POST", b""),),
-    "/api/guests$": (Use(Access.READER, "/api/guests?q=x"),),
-    "/api/alerts$": (Use(Access.READER, "/api/alerts"),),
-    r"/api/alerts/(\d+)/acknowledgement$": (
-        Use(Access.ADMIN, "/api/alerts/99999999/acknowledgement", "POST", b"{}"),
-        Use(Access.ADMIN, "/api/alerts/99999999/acknowledgement", "DELETE"),
-    ),
-    "/api/silences$": (
-        Use(Access.READER, "/api/silences"),
-        Use(Access.ADMIN, "/api/silences", "POST", b'{"no": "silence"}'),
-    ),
-    r"/api/silences/(\d+)$": (Use(Access.ADMIN, "/api/silences/99999999", "DELETE"),),
-    "/api/channels$": (
-        Use(Access.ADMIN, "/api/channels"),
-        Use(Access.ADMIN, "/api/channels", "POST", b'{"no": "channel"}'),
-    ),
-    "/api/channels/([^/]+)$": (
-        Use(Access.ADMIN, "/api/channels/nobody", "PATCH", b"{}"),
-        Use(Access.ADMIN, "/api/channels/nobody", "DELETE"),
-    ),
-    "/api/channels/([^/]+)/test$": (Use(Access.ADMIN, "/api/channels/nobody/test", "POST", b"{}"),),
-    "/api/events$": (Use(Access.READER, "/api/events"),),
-    "/api/rules$": (
-        Use(Access.READER, "/api/rules"),
-        Use(Access.ADMIN, "/api/rules", "PUT", b'{"text": "[[nothing]]"}'),
-    ),
-    "/api/rules/rehearsal$": (Use(Access.ADMIN, "/api/rules/rehearsal", "POST", b'{"text": "[[nothing]]"}'),),
-    "/api/query$": (Use(Access.READER, "/api/query", "POST", b'{"sql": "SELECT 1"}'),),
-    "/api/tokens$": (
-        Use(Access.ADMIN, "/api/tokens"),
-        Use(Access.ADMIN, "/api/tokens", "POST", b'{"name": "x", "role": "no such role"}'),
-    ),
-    "/api/tokens/([^/]+)$": (Use(Access.ADMIN, "/api/tokens/nobody", "DELETE"),),
-    r"/api/openapi\.json$": (Use(Access.EVERYBODY, "/api/openapi.json"),),
-    r"/agent/proxmon-agent\.pyz$": (Use(Access.EVERYBODY, "/agent/proxmon-agent.pyz"),),
-    r"/agent/proxmon-agent\.pyz\.sha256$": (Use(Access.EVERYBODY, "/agent/proxmon-agent.pyz.sha256"),),
-    r"/agent/install\.sh$": (Use(Access.EVERYBODY, "/agent/install.sh"),),
-    "/api/.*$": (Use(Access.EVERYBODY, "/api/nothing"),),
-    "/agent/.*$": (Use(Access.EVERYBODY, "/agent/nothing"),),
-    "/acknowledge/([A-Za-z0-9._-]{1,200})$": (
-        Use(Access.LINK, "/acknowledge/forged"),
-        Use(Access.LINK, "/acknowledge/forged", "POST", b""),
-    ),
-    r"/hosts/([^/]+)/values\.(csv|parquet|json)$": (
-        Use(Access.READER, "/hosts/pve-routes/values.csv?since=0&until=60&show=host:60"),
-    ),
-    "/login$": (Use(Access.EVERYBODY, "/login"), Use(Access.PASSWORD, "/login", "POST")),
-    "/logout$": (Use(Access.EVERYBODY, "/logout"), Use(Access.EVERYBODY, "/logout", "POST", b"")),
-    "/assets/(.*)$": (Use(Access.EVERYBODY, "/assets/login.css"),),
-    "/static/(?!extensions/)(.*)$": (Use(Access.EVERYBODY, "/static/js/bokeh.min.js"),),
-    "/static/extensions/(.*)$": (Use(Access.EVERYBODY, "/static/extensions/panel/panel.min.js"),),
-    "/static/(.*)$": (Use(Access.EVERYBODY, "/static/js/bokeh.min.js"),),
-    "/hosts/(?:[^/]+)/static/(.*)$": (Use(Access.EVERYBODY, "/hosts/x/static/js/bokeh.min.js"),),
-    "/alerts/static/(.*)$": (Use(Access.EVERYBODY, "/alerts/static/js/bokeh.min.js"),),
-    "/events/static/(.*)$": (Use(Access.EVERYBODY, "/events/static/js/bokeh.min.js"),),
-    "/vms/static/(.*)$": (Use(Access.EVERYBODY, "/vms/static/js/bokeh.min.js"),),
-    "/admin/channels/static/(.*)$": (Use(Access.EVERYBODY, "/admin/channels/static/js/bokeh.min.js"),),
-    "/admin/rules/static/(.*)$": (Use(Access.EVERYBODY, "/admin/rules/static/js/bokeh.min.js"),),
-    "/admin/store/static/(.*)$": (Use(Access.EVERYBODY, "/admin/store/static/js/bokeh.min.js"),),
-    "/admin/hosts/static/(.*)$": (Use(Access.EVERYBODY, "/admin/hosts/static/js/bokeh.min.js"),),
-    "/favicon.ico$": (Use(Access.EVERYBODY, "/favicon.ico"),),
-    # Panel would import the module that the path names; ours stands before it and knows none.
-    "/components/.*$": (Use(Access.EVERYBODY, "/components/dashboards.components/Channel/_esm/x"),),
-    "/components/(.*)$": (Use(Access.EVERYBODY, "/components/os/x/y/z"),),
-    # Panel would start a page inside another site's.
-    r"/(?:.*/)?autoload\.js$": (Use(Access.EVERYBODY, "/vms/autoload.js?bokeh-autoload-element=x"),),
-    # Of which Tornado's static files would make a 500.
-    "/.*%00.*$": (Use(Access.EVERYBODY, "/static/js/%00"),),
-    "/?$": (Use(Access.SESSION, "/"),),
-    "/ws$": (Use(Access.SOCKET, ""),),
-    "/metadata$": (Use(Access.SESSION, "/metadata"),),
-    "/autoload.js$": (Use(Access.EVERYBODY, "/autoload.js?bokeh-autoload-element=x"),),
-}
-for name, example in (
-    ("/hosts/(?P<name>[^/]+)", "/hosts/pve-routes"),
-    ("/vms", "/vms"),
-    ("/alerts", "/alerts"),
-    ("/events", "/events"),
-    ("/admin/channels", "/admin/channels"),
-    ("/admin/hosts", "/admin/hosts"),
-    ("/admin/rules", "/admin/rules"),
-    ("/admin/store", "/admin/store"),
-):
-    TABLE |= {
-        f"{name}/?$": (Use(Access.SESSION, example),),
-        f"{name}/ws$": (Use(Access.SOCKET, example),),
-        f"{name}/metadata$": (Use(Access.SESSION, f"{example}/metadata"),),
-        f"{name}/autoload.js$": (Use(Access.EVERYBODY, f"{example}/autoload.js?bokeh-autoload-element=x"),),
-    }
-# Wrong passwords make everybody wait: what they get is in tests/contract/test_login.py.
-USES = [use for uses in TABLE.values() for use in uses if use.access is not Access.PASSWORD]
 BEARERS = ("wrong", "revoked", "host", "rotated", "reader", "admin")
 COOKIES = ("forged", "aged", "renamed", "unsigned", "unknown", "ended", "session")
 KINDS = ("none", *BEARERS, *COOKIES)
@@ -212,27 +75,6 @@ def no_sessions(server: Server, cookie: str) -> dict[str, str]:
         "unsigned": session_id,
         "unknown": signed(key, secrets.token_urlsafe(32)),
     }
-
-
-def cookie_of(session: requests.Session) -> str:
-    return session.cookies.get("user") or ""
-
-
-def id_of(server: Server, cookie: str) -> str:
-    """Return the id of a session, which its cookie holds."""
-    session_id = decode_signed_value(key_of(server), "user", cookie.strip('"'))
-    assert session_id is not None
-    return session_id.decode()
-
-
-def key_of(server: Server) -> str:
-    return cookie_secret((server.data / "cookie.key").read_text().strip(), server.password_hash)
-
-
-def signed(key: str, session_id: str, name: str = "user", age_days: float = 0) -> str:
-    """Return a cookie as it was made with that key so many days ago."""
-    made_at = time.time() - age_days * 86_400
-    return create_signed_value(key, name, session_id, clock=lambda: made_at).decode()
 
 
 @pytest.fixture
@@ -325,11 +167,6 @@ def test_another_sites_page_changes_nothing_with_the_owners_cookie(
     assert is_open(server, credentials["session"])
 
 
-def is_open(server: Server, headers: dict[str, str]) -> bool:
-    """Tell whether the session of these headers is open."""
-    return requests.get(server.url + "/api/hosts", headers=headers, timeout=30).status_code == 200
-
-
 @pytest.mark.parametrize("foreign", FOREIGN)
 def test_a_browser_that_another_sites_link_leads_to_the_logout_is_asked_first(
     server: Server, credentials: dict[str, dict[str, str]], foreign: str
@@ -339,24 +176,6 @@ def test_a_browser_that_another_sites_link_leads_to_the_logout_is_asked_first(
     assert answer.status_code == 200
     assert '<form class="login-box" method="post" action="/logout">' in answer.text
     assert is_open(server, credentials["session"])
-
-
-@pytest.mark.parametrize(
-    "own",
-    [
-        {"Accept-Language": "en", "Sec-Fetch-Site": "none"},
-        {"Accept-Language": "en", "Sec-Fetch-Site": "same-origin"},
-        {"Accept-Language": "en", "Referer": "{url}/vms"},
-        {},
-    ],
-    ids=["typed", "own page", "own page without TLS", "program"],
-)
-def test_what_nobody_else_can_cause_signs_out_at_once(server: Server, own: dict[str, str]) -> None:
-    cookie = {"Cookie": f"user={cookie_of(server.log_in())}"}
-    headers = cookie | {name: value.format(url=server.url) for name, value in own.items()}
-    answer = requests.get(server.url + "/logout", headers=headers, allow_redirects=False, timeout=30)
-    assert (answer.status_code, answer.headers["Location"]) == (302, "/login")
-    assert not is_open(server, cookie)
 
 
 @pytest.mark.parametrize(
@@ -392,36 +211,6 @@ def test_what_of_panel_s_no_page_needs_is_closed(
 ) -> None:
     address = f"{server.url}{path}?bokeh-autoload-element=x"
     assert requests.get(address, headers=credentials["session"], timeout=30).status_code == 404
-
-
-def test_a_session_that_is_over_opens_nothing_however_new_its_signature(tmp_path: Path) -> None:
-    server = Server(tmp_path / "data", environment={"PROXMON_SESSION_DAYS": str(4 / 86_400)}).start()
-    try:
-        session_id = id_of(server, cookie_of(server.log_in()))
-
-        def anew() -> dict[str, str]:
-            return {"Cookie": f"user={signed(key_of(server), session_id)}"}
-
-        assert is_open(server, anew())
-        wait_for(lambda: not is_open(server, anew()))
-        assert send(server, Use(Access.SESSION, "/"), anew()) == 302
-        assert " 403 " in shake_hands(server, "", Origin=server.url, **anew())
-    finally:
-        server.stop()
-
-
-@pytest.mark.parametrize("kind", ["chosen", "chosen and signed", "of a session of his own"])
-def test_a_session_that_was_there_before_the_login_is_not_taken_over(server: Server, kind: str) -> None:
-    chosen, his_own = secrets.token_urlsafe(32), cookie_of(server.log_in())
-    planted = {"chosen": chosen, "chosen and signed": signed(key_of(server), chosen)}.get(kind, his_own)
-    login, data = server.url + "/login", {"password": server.password}
-    headers = {"Cookie": f"user={planted}"}
-    answer = requests.post(login, data=data, headers=headers, allow_redirects=False, timeout=30)
-    assert answer.status_code == 302
-    assert id_of(server, answer.cookies["user"]) not in (chosen, id_of(server, his_own))
-    assert is_open(server, {"Cookie": f"user={answer.cookies['user']}"})
-    assert not is_open(server, headers)
-    assert not is_open(server, {"Cookie": f"user={signed(key_of(server), chosen)}"})
 
 
 @pytest.mark.parametrize("kind", ["none", "session"])
