@@ -13,7 +13,10 @@ from tools.bench.alerts import measure_alerts
 from tools.bench.disk import measure_disk
 from tools.bench.history import measure_history
 from tools.bench.ingest import measure_ingest
-from tools.bench.pages import a_browser, measure_latency, measure_opening, measure_search
+from tools.bench.latency import measure_latency
+from tools.bench.opening import measure_opening
+from tools.bench.pages import a_browser
+from tools.bench.search import measure_search
 from tools.bench.shares import measure_shares
 from tools.bench.steady import measure_steady
 from tools.bench.table import Row, as_json, as_markdown
@@ -33,9 +36,9 @@ def main() -> None:
 def measure_pages() -> list[Row]:
     """Measure what an open page costs and how quickly it follows."""
     with a_browser() as browser:
-        latency = [measure_latency(browser, pages, repetitions=10) for pages in (1, 10, 50)]
-        opening = [one for hosts in (10, 100, 1000) for one in measure_opening(browser, hosts, repetitions=3)]
-        return [*latency, *opening, measure_search(browser)]
+        latency = [one for pages in (1, 10, 50) for one in measure_latency(browser, pages)]
+        opening = [one for hosts in (10, 100, 1000) for one in measure_opening(browser, hosts)]
+        return [*latency, *opening, *measure_search(browser)]
 
 
 PARTS: dict[str, Callable[[], list[Row]]] = {

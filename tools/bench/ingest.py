@@ -20,7 +20,7 @@ from tools.bench.table import Row, note, row
 CLIENTS = 16
 SECONDS = 4.0
 REPETITIONS = 5
-LATER_SECONDS = 2.0  # our tables follow the journal within a second; a rival that does all at once only rests
+LATER_SECONDS = 5.5  # our tables follow the journal within five; a rival that does all at once only rests
 Bodies = Callable[[int, datetime, int], Iterator[bytes]]
 
 
@@ -35,6 +35,7 @@ class Rival:
     bodies: Bodies = messages
     rates: list[float] = field(default_factory=list)
     latencies: list[float] = field(default_factory=list)
+    slow: list[float] = field(default_factory=list)
     cpu_ms: list[float] = field(default_factory=list)
     written: list[float] = field(default_factory=list)
 
@@ -58,6 +59,7 @@ def drive(rival: Rival, samples: int) -> None:
     time.sleep(LATER_SECONDS)
     sent = len(latencies) * samples
     rival.latencies += latencies
+    rival.slow.append(sorted(latencies)[int(len(latencies) * 0.99)])
     rival.rates.append(sent / taken)
     rival.cpu_ms.append((cpu_seconds(rival.pid) - before) * 1000 / sent)
     rival.written.append((written_bytes(rival.pid) - written) / sent)
@@ -146,12 +148,11 @@ def measure(samples: int) -> list[Row]:
 
 def own_rows(ours: Rival, samples: int) -> list[Row]:
     """Return what was measured of proxmon itself."""
-    worst = sorted(ours.latencies)[int(len(ours.latencies) * 0.99)]
     goal = ("≥ 3000", 3000.0) if samples == 50 else ("", None)
     return [
         row(f"durable samples a second, {samples} a message", ours.rates, "1/s", *goal, up=True),
         row(f"… acknowledged after, {samples} a message", ours.latencies, "ms"),
-        row(f"… acknowledged after, 99 of 100, {samples} a message", [worst], "ms"),
+        row(f"… acknowledged after, 99 of 100, {samples} a message", ours.slow, "ms"),
         row(f"… CPU of a sample, {samples} a message", ours.cpu_ms, "ms"),
         row(f"… bytes written for a sample, {samples} a message", ours.written, "B"),
     ]
