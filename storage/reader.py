@@ -53,16 +53,18 @@ _ROWS_AT = {
     JOIN (SELECT unnest($1::INTEGER[]) AS host_id, unnest($2::TIMESTAMP[]) AS observed_at) AS wanted
     USING (host_id, observed_at) WHERE observed_at BETWEEN $3 AND $4 AND received_at <= $5 ORDER BY sample_id""",
 }
+# A host is found once one of its samples was observed since then. It may have been heard of last by a late one that was
+# observed before, and no sample is received before it was observed.
 _LAST_BEFORE = {
     Tier.FAST: """
     SELECT host_id, max(observed_at), max(received_at) FROM base.fast_samples
-    WHERE observed_at > $1 AND observed_at <= $2 AND received_at <= $3 GROUP BY host_id""",
+    WHERE received_at > $1 AND observed_at <= $2 AND received_at <= $3 GROUP BY host_id HAVING max(observed_at) > $1""",
     Tier.MEDIUM: """
     SELECT host_id, max(observed_at), max(received_at) FROM base.medium_samples
-    WHERE observed_at > $1 AND observed_at <= $2 AND received_at <= $3 GROUP BY host_id""",
+    WHERE received_at > $1 AND observed_at <= $2 AND received_at <= $3 GROUP BY host_id HAVING max(observed_at) > $1""",
     Tier.SLOW: """
     SELECT host_id, max(observed_at), max(received_at) FROM base.slow_samples
-    WHERE observed_at > $1 AND observed_at <= $2 AND received_at <= $3 GROUP BY host_id""",
+    WHERE received_at > $1 AND observed_at <= $2 AND received_at <= $3 GROUP BY host_id HAVING max(observed_at) > $1""",
 }
 # How far back to look for a host's newest sample, first where nearly all are, then for what is left.
 _LOOK_BACK = {

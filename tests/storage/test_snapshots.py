@@ -151,6 +151,16 @@ def test_a_payload_that_cannot_be_read_any_more_does_not_hide_the_other_hosts(st
     assert (len(first.samples), len(second.samples)) == (0, 1)
 
 
+def test_a_host_was_last_heard_of_by_a_late_sample_too(store: Store, host: Host) -> None:
+    for observed, received in ((100, 101), (-400, 130)):
+        at = NOW + observed * MINUTE
+        store.append([a_sample(host.id, collected_at=at, received_at=NOW + received * MINUTE)]).result()
+    store.append([a_sample(host.id, collected_at=NOW + 900 * MINUTE)]).result()
+    (known,) = store.snapshot(NOW + 140 * MINUTE).hosts
+    assert known.samples[Tier.FAST].observed_at == NOW + 100 * MINUTE
+    assert known.last_seen_at == NOW + 130 * MINUTE
+
+
 def scrubbed(host_id: int, ended_at: datetime | None, hours: float | None = None, **changes: datetime) -> Sample:
     """Return a sample that tells of a pool's last scrub, or of something else that scanned it."""
     lasted = None if hours is None else hours * 3600
