@@ -38,6 +38,7 @@ class Readings:
     def __init__(self, database: Database, writer: Writer) -> None:
         self._database, self._writer = database, writer
         self._answers: WeakSet[QueryAnswer] = WeakSet()
+        self._is_ending = False
 
     def settle(self) -> None:
         """Wait until the tables have every sample that was acknowledged before."""
@@ -108,10 +109,16 @@ class Readings:
         """Prepare a query of others on what was acknowledged until now; it runs when its first chunk is asked for.
 
         The caller closes it. It is refused when it does more than read, and ended after ``seconds``.
+
+        Raises:
+            StoreUnavailableError: the store is being closed.
         """
         self._settle_what_can_be()
         answer = QueryAnswer(self._database, sql, parameters, seconds)
         self._answers.add(answer)
+        if self._is_ending:  # whoever ends the others may not have seen this one
+            answer.close()
+            raise StoreUnavailableError("Ask again later: the store is being closed.")
         return answer
 
     def parquet(self, frame: Any) -> bytes:
@@ -119,6 +126,7 @@ class Readings:
         return write_parquet(frame)
 
     def _end_queries(self) -> None:
+        self._is_ending = True
         for answer in list(self._answers):
             answer.close(PATIENCE_SECONDS)
 

@@ -30,7 +30,7 @@ def test_a_table_tells_what_it_holds_and_for_how_long() -> None:
 
 def test_the_page_is_shown_before_the_store_was_measured() -> None:
     context = StorePage(monitor=a_monitor()).context()
-    assert "MiB" in str(context["costs"])
+    assert "iB" in str(context["costs"])
     assert "–" in str(context["costs"])
 
 

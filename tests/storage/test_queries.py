@@ -17,13 +17,14 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from proxmon.errors import QueryError
+from proxmon.errors import QueryError, StoreUnavailableError
 from proxmon.fleet import Host
 from storage import Store
 from storage.gate import TABLE_FUNCTIONS, check_query
 from storage.guard import headroom_bytes
 from storage.queries import CHUNK_BYTES, QueryAnswer
 from tests.builders import a_sample
+from tests.waiting import wait_for
 
 Ask = Callable[..., list[dict[str, Any]]]
 
@@ -329,6 +330,24 @@ def test_a_store_closes_although_a_query_does_not_hear(store: Store, monkeypatch
         with pytest.raises(QueryError):
             running.result()
     assert resource.getrlimit(resource.RLIMIT_DATA) == before
+
+
+def test_a_query_that_begins_while_the_store_is_closed_does_not_hold_it_up(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.database.REOPEN_WAIT_SECONDS", 60.0)
+    closing, make = threading.Thread(target=store.close), QueryAnswer.__init__
+
+    def begin(answer: QueryAnswer, *arguments: Any) -> None:
+        make(answer, *arguments)
+        closing.start()
+        wait_for(lambda: store._is_ending)
+
+    monkeypatch.setattr(QueryAnswer, "__init__", begin)
+    with pytest.raises(StoreUnavailableError, match="being closed"):
+        store.query("SELECT 1")
+    closing.join(20)
+    assert not closing.is_alive()
 
 
 def test_queries_of_two_stores_leave_the_memory_of_the_process_unbounded(store: Store, tmp_path: Path) -> None:
