@@ -11,7 +11,7 @@ from dashboards.newest import Newest
 from dashboards.wording import finding_words, rule_label
 from proxmon.board import Board, JudgedHost, PastBoard
 from proxmon.findings import Verdict
-from proxmon.guests import list_guests
+from proxmon.guests import count_guests
 from proxmon.payload import Pool, Tier
 from proxmon.rulebook.book import RuleBook
 from proxmon.rules.words import listed
@@ -121,11 +121,11 @@ def _capacity_verdict(judged: JudgedHost, pool: str) -> str:
 
 
 def _guest_values(newest: Newest) -> Card:
-    runtime = newest.fast.vms_runtime
-    if runtime is None or runtime.vms is None or not newest.is_current(Tier.FAST, "vms_runtime"):
+    counted = count_guests(newest.judged)
+    if counted is None or not newest.is_current(Tier.FAST, "vms_runtime"):
         return {}
-    guests = [guest for guest in list_guests(newest.judged) if not guest.is_template]
-    return {"running": sum(guest.run_state == "running" for guest in guests), "guests": len(guests)}
+    running, guests = counted
+    return {"running": running, "guests": guests}
 
 
 def _rounded(value: float | None) -> float | None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 log = logging.getLogger(__name__)
 
-# At most ten updates a second reach a page: more than the eye follows, and a bound on its work.
-MIN_SPACING_SECONDS = 0.1
+# Ten updates a second reach a page in the long run: more than the eye follows, and a bound on its work. The hosts of a
+# small fleet now and then report in the same moment: so many updates need not wait for each other.
+SPACING_SECONDS, AT_ONCE = 0.1, 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +38,14 @@ Listener = Callable[[Changes], None]
 
 @dataclass(slots=True, eq=False)
 class Subscription:
-    """One listener, told at once and then at most every ``spacing_seconds``."""
+    """One listener, told ``at_once`` times without a wait and in the long run every ``spacing_seconds`` at most."""
 
     listener: Listener
     spacing_seconds: float
+    at_once: int
     pending: Changes | None = None
-    told_at: float = field(default=-1e9)
+    # What was told without a wait is made up for by then.
+    even_at: float = -math.inf
     timer: asyncio.TimerHandle | None = None
     is_active: bool = True
 
@@ -50,7 +54,7 @@ class Subscription:
         self.pending = changes if self.pending is None else self.pending | changes
         if self.timer is None:
             loop = asyncio.get_running_loop()
-            wait = self.told_at + self.spacing_seconds - loop.time()
+            wait = self.even_at - (self.at_once - 1) * self.spacing_seconds - loop.time()
             self.timer = loop.call_later(max(0.0, wait), self._tell)
 
     def cancel(self) -> None:
@@ -64,7 +68,7 @@ class Subscription:
         changes, self.pending, self.timer = self.pending, None, None
         if changes is None or not self.is_active:
             return
-        self.told_at = asyncio.get_running_loop().time()
+        self.even_at = max(self.even_at, asyncio.get_running_loop().time()) + self.spacing_seconds
         try:
             self.listener(changes)
         except Exception:  # one failing listener must not stop the others
@@ -80,9 +84,11 @@ class Bus:
     def __len__(self) -> int:
         return len(self._subscriptions)
 
-    def subscribe(self, listener: Listener, spacing_seconds: float = MIN_SPACING_SECONDS) -> Callable[[], None]:
+    def subscribe(
+        self, listener: Listener, spacing_seconds: float = SPACING_SECONDS, at_once: int = AT_ONCE
+    ) -> Callable[[], None]:
         """Tell the listener of changes from now on; call what is returned to stop it, also more than once."""
-        subscription = Subscription(listener, spacing_seconds)
+        subscription = Subscription(listener, spacing_seconds, at_once)
         self._subscriptions.add(subscription)
 
         def unsubscribe() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 from proxmon.board import JudgedHost
@@ -62,6 +62,15 @@ def list_guests(judged: JudgedHost) -> list[Guest]:
     return [_guest(snapshot, key, runtimes.get(key), details.get(key), is_offline) for key in keys]
 
 
+def count_guests(judged: JudgedHost) -> tuple[int, int] | None:
+    """Return how many guests of a host's newest fast sample run, and how many there are; templates are none of them."""
+    listed = _runtimes(judged.snapshot)
+    if listed is None:
+        return None
+    guests = [one for one in _by_key(listed, tuple(_details(judged.snapshot))).values() if not one.template]
+    return sum(guest.status == "running" for guest in guests), len(guests)
+
+
 def search_guests(hosts: Iterable[JudgedHost], query: str) -> list[Guest]:
     """List the guests that match the query, by name; an empty query matches all."""
     folded = query.strip().casefold()
@@ -89,31 +98,24 @@ def _guest(
     is_offline: bool,
 ) -> Guest:
     guest_type, vmid = key
-    name = (runtime.name if runtime else None) or (detail.name if detail else None) or str(vmid)
-    guest = Guest(
+    # What an offline host told of its guests no longer speaks for them.
+    current = None if is_offline else runtime
+    return Guest(
         host_id=snapshot.host.id,
         host=snapshot.host.name,
         vmid=vmid,
         type=guest_type,
-        name=name,
-        run_state=None,
+        name=(runtime.name if runtime else None) or (detail.name if detail else None) or str(vmid),
+        run_state=current.status if current else None,
         ips=detail.ips if detail else None,
         macs=detail.macs if detail else None,
-    )
-    return guest if runtime is None else _running(guest, runtime, is_offline)
-
-
-def _running(guest: Guest, runtime: GuestRuntime, is_offline: bool) -> Guest:
-    return replace(
-        guest,
-        run_state=None if is_offline else runtime.status,
-        cpu_percent=None if is_offline else runtime.cpu_percent,
-        mem_bytes=None if is_offline else runtime.mem_bytes,
-        maxmem_bytes=runtime.maxmem_bytes,
-        uptime_seconds=None if is_offline else runtime.uptime_seconds,
-        tags=runtime.tags or (),
-        lock=runtime.lock,
-        is_template=bool(runtime.template),
+        cpu_percent=current.cpu_percent if current else None,
+        mem_bytes=current.mem_bytes if current else None,
+        maxmem_bytes=runtime.maxmem_bytes if runtime else None,
+        uptime_seconds=current.uptime_seconds if current else None,
+        tags=runtime.tags or () if runtime else (),
+        lock=runtime.lock if runtime else None,
+        is_template=bool(runtime and runtime.template),
     )
 
 

@@ -26,7 +26,7 @@ def test_a_change_is_told_at_once() -> None:
 def test_changes_within_the_spacing_are_told_together() -> None:
     async def story() -> None:
         bus, told = Bus(), asyncio.Queue[Changes]()
-        bus.subscribe(told.put_nowait, spacing_seconds=0.05)
+        bus.subscribe(told.put_nowait, spacing_seconds=0.05, at_once=1)
         bus.publish(Changes(frozenset({1})))
         await told.get()
         for host_id in (2, 3):
@@ -34,6 +34,34 @@ def test_changes_within_the_spacing_are_told_together() -> None:
         bus.publish(Changes(is_tick=True))
         assert await asyncio.wait_for(told.get(), 1) == Changes(frozenset({2, 3}), is_tick=True)
         assert told.empty()
+
+    run(story)
+
+
+def test_a_few_changes_need_not_wait_for_each_other_and_many_are_spaced() -> None:
+    async def story() -> None:
+        bus, told = Bus(), asyncio.Queue[Changes]()
+        bus.subscribe(told.put_nowait, spacing_seconds=60, at_once=3)
+        for host_id in (1, 2, 3):
+            bus.publish(Changes(frozenset({host_id})))
+            assert (await asyncio.wait_for(told.get(), 1)).host_ids == {host_id}
+        bus.publish(Changes(frozenset({4})))
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(told.get(), 0.05)
+
+    run(story)
+
+
+def test_in_the_long_run_changes_come_at_their_spacing() -> None:
+    async def story() -> None:
+        bus, told, loop = Bus(), asyncio.Queue[float](), asyncio.get_running_loop()
+        bus.subscribe(lambda _: told.put_nowait(loop.time()), spacing_seconds=0.02, at_once=3)
+        moments: list[float] = []
+        for host_id in range(10):
+            bus.publish(Changes(frozenset({host_id})))
+            moments.append(await asyncio.wait_for(told.get(), 1))
+        # Ten in all, three of which came without a wait; a timer may be early by its clock's step.
+        assert moments[-1] - moments[0] > 7 * 0.02 - 0.005
 
     run(story)
 
