@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+import msgspec
 from markupsafe import Markup
 from panel.custom import JSComponent
 
@@ -29,7 +30,8 @@ class Channel(JSComponent):
         """Send the messages to the browser in one go; nothing is sent when there are none."""
         batch = list(messages)
         if batch:
-            self._send_msg(batch)
+            # As text, since Bokeh would walk through each value of it; a number that JSON does not know becomes null.
+            self._send_msg(msgspec.json.encode(batch).decode())
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 export function render({ model }) {
   const queues = (window.proxmonQueues ??= { inbox: [], outbox: [] });
   model.on("msg:custom", (event) => {
-    queues.inbox.push(...(event.data ?? event));
+    queues.inbox.push(...JSON.parse(event.data ?? event));
     document.dispatchEvent(new Event("proxmon:inbox"));
   });
   let isLost = false;
