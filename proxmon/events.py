@@ -119,6 +119,11 @@ class Mark:
     message: str = ""
 
 
+def verdict_of(mark: Mark | None) -> str:
+    """Return the verdict on a subject: ok where no other was recorded."""
+    return Verdict.OK.value if mark is None or mark.verdict is None else mark.verdict
+
+
 @dataclass(frozen=True, slots=True)
 class Recorded:
     """What a host's events say of it at a moment.
@@ -145,8 +150,7 @@ class Recorded:
 
     def verdict(self, rule: str, subject: str) -> str:
         """Return the verdict on a subject: ok where no other was recorded."""
-        mark = self.verdicts.get((rule, subject))
-        return Verdict.OK if mark is None or mark.verdict is None else mark.verdict
+        return verdict_of(self.verdicts.get((rule, subject)))
 
     def find_worst(self, rule: str) -> Mark | None:
         """Return the worst verdict that stands recorded on any subject of a rule; None where none was.

@@ -100,8 +100,9 @@ def evaluate(host: HostSnapshot, rules: RuleBook | RuleSettings, now: datetime) 
 
 
 def _judge_all(case: Case) -> Iterator[Finding | Skipped]:
+    off = case.rules.off
     for name, judge in _JUDGES:
-        yield judge(case) if case.rules.may_judge(name) else switched_off(case, name)
+        yield switched_off(case, name) if name in off else judge(case)
 
 
 def switched_off(case: Case, rule: str) -> Skipped:

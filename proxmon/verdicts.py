@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-from proxmon.events import Event, EventKind, Recorded
+from proxmon.events import Event, EventKind, Mark, Recorded, verdict_of
 from proxmon.findings import SEVERITY, Finding, Status, Verdict
 from proxmon.fleet import HostSnapshot
 from proxmon.rules.words import said_no_longer
@@ -22,10 +22,13 @@ def verdict_events(recorded: Recorded, host: HostSnapshot, status: HostStatus, a
     events = list(_status_events(recorded, host, status, at))
     if status.status is Status.OFFLINE:
         return events
+    marks: dict[str, dict[str, Mark]] = {}
+    for (rule, subject), mark in recorded.verdicts.items():
+        marks.setdefault(rule, {})[subject] = mark
     for finding in status.findings:
         # What never arrived cannot have ended; that the host is there is told by its status.
         if finding.rule != "offline" and (finding.verdict is not Verdict.UNKNOWN or finding.observed_at is not None):
-            events += _finding_events(recorded, host, finding, at)
+            events += _finding_events(marks.get(finding.rule, {}), host, finding, at)
     return events
 
 
@@ -47,14 +50,13 @@ def _status_events(recorded: Recorded, host: HostSnapshot, status: HostStatus, a
     )
 
 
-def _finding_events(recorded: Recorded, host: HostSnapshot, finding: Finding, at: datetime) -> Iterator[Event]:
-    known = {subject: mark for (rule, subject), mark in recorded.verdicts.items() if rule == finding.rule}
+def _finding_events(known: Mapping[str, Mark], host: HostSnapshot, finding: Finding, at: datetime) -> Iterator[Event]:
     current = _subjects(finding)
     # A rule that cannot be judged at all says nothing of its subjects, neither that they passed nor that they are gone.
     is_blind = not finding.details and finding.verdict is Verdict.UNKNOWN
     gone = [] if is_blind else [name for name, mark in known.items() if mark.verdict not in QUIET]
     changed: dict[str, tuple[str | None, str]] = {name: (None, "") for name in gone if name not in current}
-    changed |= {name: one for name, one in current.items() if one[0] != recorded.verdict(finding.rule, name)}
+    changed |= {name: one for name, one in current.items() if one[0] != verdict_of(known.get(name))}
     for subject, (verdict, message) in changed.items():
         mark = known.get(subject)
         yield Event(

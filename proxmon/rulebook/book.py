@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from functools import cached_property
 from typing import Any
 
 from proxmon.findings import Detail, Verdict
@@ -84,7 +85,6 @@ class HostRules:
         self._whole: dict[str, Choice] = {}
         self._chosen: dict[tuple[str, str], Choice] = {}
         self._by_subject = {rule for rule, found in self._entries.items() if any(entry.subject for entry in found)}
-        self._judging: dict[str, bool] = {}
 
     def choose(self, rule: str, subject: str = "") -> Choice:
         """Return what holds for a rule, on a subject of the host or on the host as a whole."""
@@ -104,12 +104,15 @@ class HostRules:
 
     def may_judge(self, rule: str) -> bool:
         """Tell whether the rule judges anything on this host."""
-        known = self._judging.get(rule)
-        if known is None:
-            entries = self._entries.get(rule, ())
-            known = self.choose(rule).is_on or any(entry.subject and entry.on for entry in entries)
-            self._judging[rule] = known
-        return known
+        return rule not in self.off
+
+    @cached_property
+    def off(self) -> frozenset[str]:
+        """The rules that judge nothing on this host."""
+        return frozenset(rule for rule in CATALOG if not self.choose(rule).is_on and not self._has_subject_on(rule))
+
+    def _has_subject_on(self, rule: str) -> bool:
+        return any(entry.subject and entry.on for entry in self._entries.get(rule, ()))
 
     def may_alert(self, rule: str) -> bool:
         """Tell whether the rule alerts of anything on this host."""
