@@ -36,7 +36,10 @@ def bring_up_to_date(connection: DuckDBPyConnection, paths: Sequence[Path]) -> t
             ledger = Ledger.load(connection)
             tables = Tables(ledger)
     except (duckdb.Error, OSError) as error:
-        raise StoreUnavailableError(f"The store cannot be read: {first_line(error)}") from error
+        raise StoreUnavailableError(
+            f"The store cannot be brought up to date: {first_line(error)}. Nothing is lost: mend that, such as by "
+            "making room on its disk, and start again."
+        ) from error
     return ledger, tables
 
 

@@ -53,3 +53,12 @@ def ask_file(directory: Path, sql: str) -> list[tuple[Any, ...]]:
     """Ask the file of a store that is closed."""
     with duckdb.connect(str(directory / "fleet.duckdb"), read_only=True) as connection:
         return connection.execute(sql).fetchall()
+
+
+def failing(error: Exception) -> Callable[..., Any]:
+    """Return a method that raises."""
+
+    def method(*_: Any) -> Any:
+        raise error
+
+    return method

@@ -11,15 +11,18 @@ from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
+import duckdb
 import msgspec
 import pytest
 
+from proxmon.errors import StoreUnavailableError
 from proxmon.fleet import Host
 from storage import Store
 from storage.intake import Stored
 from storage.journal import Entry, Journal, recover
+from storage.typed import Tables
 from tests.builders import NOW, a_sample
-from tests.storage.conftest import Query, ask_file
+from tests.storage.conftest import Query, ask_file, failing
 
 SECOND = timedelta(seconds=1)
 
@@ -161,6 +164,19 @@ def test_a_payload_that_cannot_be_read_any_more_is_kept(
         reopened.close()
     assert "cannot be read any more" in caplog.text
     assert ask_file(directory, "SELECT payload FROM samples") == [(raw.decode(),)]
+
+
+def test_a_start_on_a_full_disk_says_what_to_do_and_the_next_one_has_everything(
+    store: Store, host: Host, directory: Path
+) -> None:
+    store.close()
+    Journal((directory / "fleet.journal-1", directory / "fleet.journal-2")).append([an_entry(1)])
+    with pytest.MonkeyPatch.context() as trouble:
+        trouble.setattr(Tables, "append", failing(duckdb.IOException("Could not write file: No space left on device")))
+        with pytest.raises(StoreUnavailableError, match=r"No space left on device\. Nothing is lost: .*making room"):
+            Store.open(directory)
+    Store.open(directory).close()
+    assert ask_file(directory, "SELECT sample_id FROM samples") == [(1,)]
 
 
 def test_a_store_that_was_closed_leaves_no_journal(store: Store, host: Host, query: Query, directory: Path) -> None:

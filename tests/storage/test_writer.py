@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import threading
-from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
 from datetime import timedelta
@@ -24,7 +23,7 @@ from storage.inbox import Inbox
 from storage.journal import Journal
 from storage.typed import Tables
 from tests.builders import NOW, a_sample
-from tests.storage.conftest import SECRET, Query
+from tests.storage.conftest import SECRET, Query, failing
 from tests.waiting import wait_for
 
 SECOND = timedelta(seconds=1)
@@ -293,12 +292,3 @@ def test_many_threads_may_store_and_read_at_once(store: Store, host: Host, query
     for thread in threads:
         thread.join()
     assert query("SELECT count(*), count(DISTINCT collected_at) FROM samples") == [(80, 80)]
-
-
-def failing(error: Exception) -> Callable[..., Any]:
-    """Return a method that raises."""
-
-    def method(*_: Any) -> Any:
-        raise error
-
-    return method
