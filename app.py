@@ -10,6 +10,7 @@ import asyncio
 import ctypes
 import faulthandler
 import gc
+import os
 import resource
 import signal
 import sys
@@ -95,9 +96,12 @@ def serve(settings: Settings, companion: Companion | None = None, options: Mappi
 
 
 def share_heaps(count: int) -> None:
-    """Let all threads allocate from so many of the C library's heaps; another library than glibc has its own way."""
+    """Let all threads allocate from so many of the C library's heaps; other libraries than glibc have their own way.
+
+    What the owner chose in MALLOC_ARENA_MAX stays.
+    """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
+    if mallopt is not None and "MALLOC_ARENA_MAX" not in os.environ:
         mallopt(M_ARENA_MAX, count)
 
 

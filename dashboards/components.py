@@ -30,8 +30,15 @@ class Channel(JSComponent):
         """Send the messages to the browser in one go; nothing is sent when there are none."""
         batch = list(messages)
         if batch:
-            # As text, since Bokeh would walk through each value of it; a number that JSON does not know becomes null.
-            self._send_msg(msgspec.json.encode(batch).decode())
+            self._send_msg(_encode(batch))
+
+
+def _encode(batch: list[Message]) -> str:
+    """Return messages as JSON: of a text Bokeh does not walk through every value. NaN and infinity become null."""
+    try:
+        return msgspec.json.encode(batch).decode()
+    except UnicodeEncodeError:  # half a surrogate pair, such as of a file's name that is no UTF-8
+        return json.dumps(batch)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -120,13 +121,14 @@ class Page(pn.viewable.Viewer):
     async def _received(self, event: Any) -> None:
         if not isinstance(event.data, dict):
             return
-        if "hello" in event.data:
+        message = _whole(event.data)
+        if "hello" in message:
             await self._start()
-        elif event.data.get("to") == "travel":
+        elif message.get("to") == "travel":
             steps = Steps(self.monitor.step, self.stepped_host, self.at)
-            self._answer(await steps.answer(event.data, self.monitor.clock()))
+            self._answer(await steps.answer(message, self.monitor.clock()))
         else:
-            await self.receive(event.data)
+            await self.receive(message)
 
     def _stop(self, _session: object) -> None:
         self._is_over = True
@@ -178,6 +180,11 @@ class Page(pn.viewable.Viewer):
         if messages:
             with set_curdoc(self._document), unlocked():
                 self.channel.send(messages)
+
+
+def _whole(message: Message) -> Message:
+    """Return a browser's message without halves of surrogate pairs, which could be neither stored nor sent back."""
+    return json.loads(json.dumps(message, ensure_ascii=False, default=str, skipkeys=True).encode(errors="replace"))
 
 
 def read_moment(monitor: Monitor) -> tuple[datetime | None, str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,6 +23,8 @@ from storage.typed import REPLAY_ROWS, Tables, read_progress, replay
 
 log = logging.getLogger(__name__)
 
+FULL = os.strerror(errno.ENOSPC)
+
 
 def bring_up_to_date(connection: DuckDBPyConnection, paths: Sequence[Path]) -> tuple[Ledger, Tables]:
     """Give the tables what they lack of payloads and of the journal; return what is known of them after it.
@@ -36,10 +40,9 @@ def bring_up_to_date(connection: DuckDBPyConnection, paths: Sequence[Path]) -> t
             ledger = Ledger.load(connection)
             tables = Tables(ledger)
     except (duckdb.Error, OSError) as error:
-        raise StoreUnavailableError(
-            f"The store cannot be brought up to date: {first_line(error)}. Nothing is lost: mend that, such as by "
-            "making room on its disk, and start again."
-        ) from error
+        what = first_line(error)
+        hint = ". Nothing is lost: make room on its disk and start again." if FULL in what else ""
+        raise StoreUnavailableError(f"The store cannot be read: {what}{hint}") from error
     return ledger, tables
 
 

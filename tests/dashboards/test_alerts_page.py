@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -112,7 +114,7 @@ def test_a_past_page_shows_the_alerts_of_then(monitor: Any) -> None:
 def act(page: AlertsPage, **message: Any) -> dict[str, Any]:
     sent: list[Any] = []
     page._send = sent.extend  # pyright: ignore[reportAttributeAccessIssue]
-    asyncio.run(page.receive({"to": "alerts", **message}))
+    asyncio.run(page._received(SimpleNamespace(data={"to": "alerts", **message})))
     return sent[-1]["answer"]
 
 
@@ -123,6 +125,13 @@ def test_the_page_acknowledges_and_takes_it_back(monitor: Any) -> None:
     assert page._rows()[0]["acknowledged"]["reason"] == "known"
     assert "done" in act(page, action="unacknowledge", id="1")
     assert alert_counts(monitor)["critical"] == 1
+
+
+def test_half_a_surrogate_pair_in_a_reason_leaves_the_page_as_it_can_be_sent(monitor: Any) -> None:
+    page = AlertsPage(monitor=monitor)
+    assert "done" in act(page, action="acknowledge", id="1", reason="\ud83d known", odd={1: {"\ude00"}})
+    assert page._rows()[0]["acknowledged"]["reason"] == "? known"
+    json.dumps(page._rows(), ensure_ascii=False).encode()
 
 
 def test_the_page_silences_and_ends_it(monitor: Any) -> None:

@@ -30,6 +30,11 @@ def test_a_number_that_json_does_not_know_is_sent_as_not_known(number: float, se
     assert json.loads(sent[0]) == [{"to": "chart", "values": [1.0, None]}]
 
 
+def test_half_a_surrogate_pair_is_sent_as_it_is(sent: list[Any]) -> None:
+    Channel().send([{"to": "notice", "text": "/srv/\udcff"}])
+    assert json.loads(sent[0]) == [{"to": "notice", "text": "/srv/\udcff"}]
+
+
 def test_nothing_is_sent_when_there_is_nothing_to_say(sent: list[Any]) -> None:
     Channel().send([])
     assert sent == []
