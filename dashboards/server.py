@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import ssl
+from asyncio import AbstractEventLoop
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
@@ -12,6 +13,7 @@ from urllib.parse import urlencode
 
 from panel.io.server import DocHandler, Server, WSHandler, get_server
 from tornado.httpserver import HTTPServer
+from tornado.iostream import StreamClosedError
 from tornado.netutil import bind_sockets
 from tornado.web import StaticFileHandler, authenticated
 from tornado.websocket import WebSocketClosedError
@@ -150,7 +152,15 @@ def make_server(monitor: Monitor, cookie_secret: str, **server_options: Any) -> 
     server._http.request_callback = _bounded(server, monitor)
     for listening in server._http._sockets.values():
         listening.listen(BACKLOG)
+    loop: Any = server.io_loop
+    loop.asyncio_loop.set_exception_handler(hear_failure)
     return server
+
+
+def hear_failure(loop: AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what failed and was waited for by nobody; that a page left in mid-message is no failure."""
+    if not isinstance(context.get("exception"), (WebSocketClosedError, StreamClosedError)):
+        loop.default_exception_handler(context)
 
 
 def listen_locally(server: Server) -> str:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from panel.io.server import WSHandler
+from tornado.iostream import StreamClosedError
+from tornado.websocket import WebSocketClosedError
 
-from dashboards.server import PageSocket
+from dashboards.server import PageSocket, hear_failure
 
 
 class Opening:
@@ -53,3 +56,23 @@ def test_a_page_that_is_left_lets_go_of_its_connection_once(connection: Any, is_
         assert opening.lost == []
         socket.on_close()
     assert opening.lost == [connection]
+
+
+@pytest.mark.parametrize(
+    ("error", "is_logged"), [(WebSocketClosedError(), False), (StreamClosedError(), False), (OSError("odd"), True)]
+)
+def test_a_page_that_leaves_in_mid_message_leaves_no_trace_in_the_log(
+    error: Exception, is_logged: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail() -> None:
+        raise error
+
+    async def story() -> None:
+        asyncio.get_running_loop().set_exception_handler(hear_failure)
+        task = asyncio.ensure_future(fail())
+        await asyncio.wait([task])
+        del task
+        gc.collect()
+
+    asyncio.run(story())
+    assert ("never retrieved" in caplog.text) is is_logged
