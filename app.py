@@ -7,10 +7,8 @@ before Panel would run this file (proxmon/panel_entry.py). Panel runs it only wh
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import faulthandler
 import gc
-import os
 import resource
 import signal
 import sys
@@ -45,9 +43,6 @@ SWITCH_SECONDS = 0.0005
 MOST_FILES = 65_536
 # New objects between two looks at the young ones. A message of 50 samples makes three times the default of 700.
 YOUNG_OBJECTS = 20_000
-# The C library gives eight heaps to each core's threads, and each heap keeps the most that it ever held.
-MOST_HEAPS = 2
-M_ARENA_MAX = -8  # of <malloc.h>
 
 
 def serve(settings: Settings, companion: Companion | None = None, options: Mapping[str, Any] | None = None) -> None:
@@ -63,7 +58,6 @@ def serve(settings: Settings, companion: Companion | None = None, options: Mappi
     # Should it ever hang: `kill -USR1` makes it say on standard error where each thread is.
     faulthandler.register(signal.SIGUSR1, file=2)
     sys.setswitchinterval(SWITCH_SECONDS)
-    share_heaps(MOST_HEAPS)
     # Arrow's own allocator keeps what it has once had: some 35 MB.
     pa.set_memory_pool(pa.system_memory_pool())
     # A message costs it a tenth less than asyncio's own loop.
@@ -93,16 +87,6 @@ def serve(settings: Settings, companion: Companion | None = None, options: Mappi
     finally:
         remove_control(directory)
         store.close()
-
-
-def share_heaps(count: int) -> None:
-    """Let all threads allocate from so many of the C library's heaps; other libraries than glibc have their own way.
-
-    What the owner chose in MALLOC_ARENA_MAX stays.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None and "MALLOC_ARENA_MAX" not in os.environ:
-        mallopt(M_ARENA_MAX, count)
 
 
 def spare_collector() -> None:
