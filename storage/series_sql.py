@@ -12,9 +12,11 @@ from proxmon.series import SeriesKind
 # scan_percent of a zpool is no metric.
 _METRICS = r"COLUMNS('^(load\d+|(?:cpu|capacity|fragmentation)_percent|\w+_bytes)$')"
 
-# Of two samples at one moment the one stored later, whose position is behind, counts as the last.
+# Of two samples at one moment the one stored later, whose position is behind, counts as the last. A mean that is beyond
+# every measurement is not known: some columns are FLOAT, and a number that none can hold would end all rollups.
 AGGREGATED_ROWS = (
-    ("min(" + _METRICS + r") AS '\1_min', avg(" + _METRICS + r") AS '\1_mean', ")
+    ("min(" + _METRICS + ") AS '\\1_min', CASE WHEN abs(avg(" + _METRICS + ")) < 1e38 THEN ")
+    + ("avg(" + _METRICS + r") END AS '\1_mean', ")
     + ("max(" + _METRICS + r") AS '\1_max', count(" + _METRICS + r") AS '\1_count', ")
     + ("arg_max(" + _METRICS + r", (observed_at, position)) AS '\1_last' ")
 )

@@ -74,6 +74,23 @@ def test_pools_storages_and_guests_have_rollups_too(store: Store, host: Host, di
     """) == [("rpool", 42, 100, 100, "qemu", 3.5, 1), ("rpool", 42, 100, 101, "lxc", None, 1)]
 
 
+@pytest.mark.parametrize("percents", [[1e308], [1e308, 1e308], [-1e308], [3.5e38], [1e308, 3.0]])
+def test_a_number_that_no_measurement_has_holds_up_no_rollup(
+    store: Store, host: Host, query: Query, percents: list[float]
+) -> None:
+    other = store.add_host("other", SECRET, NOW - DAY)
+    for number, percent in enumerate(percents):
+        guests = {"vms": [a_guest(cpu_percent=percent)]}
+        payload = {"host": {"load1": percent, "cpu_percent": 1.0}, "vms_runtime": guests}
+        store.append([a_sample(host.id, payload=payload, collected_at=NOW + number * SECOND)]).result()
+    store.append(loads(other, NOW, [2])).result()
+    store.keep_up(NOW + 2 * HOUR)
+    for table in ("1m", "1h"):
+        found = query(f"SELECT host, load1_mean, cpu_percent_mean FROM host_{table} ORDER BY host")
+        assert found == [("other", 2, None), ("pve-01", None, 1)]
+        assert query(f"SELECT cpu_percent_mean, cpu_percent_max FROM guest_{table}") == [(None, max(percents))]
+
+
 def test_rollups_go_on_where_a_crash_left_them(store: Store, host: Host, directory: Path, query: Query) -> None:
     store.append(loads(host, NOW, [1])).result()
     store.close()
