@@ -9,6 +9,9 @@ from storage.merging import Merger
 # A query may wait 0.3 s for a checkpoint of this size. Each leaves row groups of its own, which nothing merges soon:
 # those of 8 MiB would take half as much room again on the disk.
 CHECKPOINT_WAL_BYTES = 16 * 2**20
+# DuckDB keeps 2 KB in memory for each column of each row group that was written since the file was opened: after so
+# many checkpoints some 15 MB, which are given back when it is opened anew. A hundred hosts need half a day for that.
+MOST_CHECKPOINTS = 200
 
 
 class Checkpoints:
@@ -17,6 +20,7 @@ class Checkpoints:
     def __init__(self, database: Database, directory: DataDirectory) -> None:
         self.copies = 0  # by whom the file has to be kept as it is
         self.rewrites = 0  # how often it was written or opened anew
+        self._since_opened = 0
         self._database, self._directory = database, directory
         self._merger = Merger()
         self._due_bytes = CHECKPOINT_WAL_BYTES
@@ -27,9 +31,15 @@ class Checkpoints:
         """Tell whether the log has grown large enough, and nobody copies the file."""
         return not self.copies and self._directory.wal_bytes() >= self._due_bytes
 
+    @property
+    def are_many(self) -> bool:
+        """Tell whether the file should be opened anew."""
+        return self._since_opened >= MOST_CHECKPOINTS
+
     def write(self) -> None:
         """Write the log into the file. Raises duckdb.Error or StoreUnavailableError."""
         self.rewrites += 1
+        self._since_opened += 1
         # After an error not again with each commit, only when the log has grown as much again.
         self._due_bytes = self._directory.wal_bytes() + CHECKPOINT_WAL_BYTES
         with self._database.row_ids_kept():
@@ -50,5 +60,6 @@ class Checkpoints:
     def forget_file(self) -> None:
         """Take note that the file was opened anew, or that another one has taken its place."""
         self.rewrites += 1
+        self._since_opened = 0
         self._merger.forget()
         self._is_log_new = True

@@ -143,6 +143,8 @@ class Filler:
         """Write the log into the file when it has grown large enough, and nobody copies the file."""
         if self._checkpoints.is_due and self._checkpoint() and not self._stills:
             self._merge()
+            if self._checkpoints.are_many:
+                self._renew()
 
     def settle(self) -> None:
         """Bring in everything that was acknowledged before, in the thread that asks: the journal goes on meanwhile.
@@ -264,6 +266,20 @@ class Filler:
             log.warning("the store could not be checkpointed: %s", first_line(error))
             return False
         return True
+
+    def _renew(self) -> None:
+        """Open the file anew, unless somebody reads just now: then after the next checkpoint."""
+        if not self._database.pause_readers():
+            return
+        try:
+            self.forget_file()
+            self._database.close()
+            self._database.open()
+        except (duckdb.Error, StoreUnavailableError) as error:
+            self._is_broken = True  # and is opened as soon as that is possible
+            log.warning("the store could not be opened anew: %s", first_line(error))
+        finally:
+            self._database.resume_readers()
 
     def _roll_back(self, error: BaseException) -> None:
         """Leave the transaction that failed; when that fails too the file must be opened anew."""
