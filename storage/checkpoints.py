@@ -31,11 +31,6 @@ class Checkpoints:
         """Tell whether the log has grown large enough, and nobody copies the file."""
         return not self.copies and self._directory.wal_bytes() >= self._due_bytes
 
-    @property
-    def are_many(self) -> bool:
-        """Tell whether the file should be opened anew."""
-        return self._since_opened >= MOST_CHECKPOINTS
-
     def write(self) -> None:
         """Write the log into the file. Raises duckdb.Error or StoreUnavailableError."""
         self.rewrites += 1
@@ -50,6 +45,25 @@ class Checkpoints:
     def merge(self) -> bool:
         """Put small row groups together after a checkpoint, for the next one; False when none are due."""
         return self._merger.merge(self._database.writer())
+
+    def renew(self) -> bool:
+        """Open the file anew after many checkpoints, unless somebody reads just now; tell whether that was done.
+
+        Raises duckdb.Error or StoreUnavailableError.
+        """
+        if self._since_opened < MOST_CHECKPOINTS or not self._database.pause_readers():
+            return False
+        try:
+            self.open_anew()
+        finally:
+            self._database.resume_readers()
+        return True
+
+    def open_anew(self) -> None:
+        """Close the file and open it. Raises duckdb.Error or StoreUnavailableError."""
+        self.forget_file()
+        self._database.close()
+        self._database.open()
 
     def protect_log(self) -> None:
         """Let nobody else read the log: each checkpoint ends it, and the next write makes one as the umask has it."""

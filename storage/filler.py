@@ -142,9 +142,10 @@ class Filler:
     def checkpoint(self) -> None:
         """Write the log into the file when it has grown large enough, and nobody copies the file."""
         if self._checkpoints.is_due and self._checkpoint() and not self._stills:
-            self._merge()
-            if self._checkpoints.are_many:
-                self._renew()
+            with self._spared("small row groups stay"):
+                if self._checkpoints.merge():
+                    self._checkpoint()
+            self._renew()
 
     def settle(self) -> None:
         """Bring in everything that was acknowledged before, in the thread that asks: the journal goes on meanwhile.
@@ -227,36 +228,25 @@ class Filler:
         if self._is_broken or self._is_closing:
             return
         if not self._stills:
-            self._keep_up()
+            with self._spared("rollups and deletions wait"):
+                self._upkeep.step(self._database.writer(), self.ledger.spans)
         self.checkpoint()
 
     def _fill_group(self, count: int) -> None:
         group = self._backlog.first(count)
-        through_id = group[-1].sample_id
-        self._tables.append(self._database.writer(), group, through_id)
-        self._backlog.forget(through_id)
+        self._tables.append(self._database.writer(), group, group[-1].sample_id)
+        self._backlog.forget(group[-1].sample_id)
 
-    def _keep_up(self) -> None:
+    @contextmanager
+    def _spared(self, what: str) -> Generator[None, None, None]:
+        """Log what follows from an error: samples can be stored nevertheless, and the next time it is tried again."""
         trouble = self.trouble
         try:
-            self._upkeep.step(self._database.writer(), self.ledger.spans)
-        except Exception as error:
-            self._roll_back(error)
-            # Samples can be stored nevertheless, and the next time everything is tried again.
-            self.trouble = trouble
-            log.exception("rollups and deletions wait")
-
-    def _merge(self) -> None:
-        trouble = self.trouble
-        try:
-            is_merged = self._checkpoints.merge()
+            yield
         except Exception as error:
             self._roll_back(error)
             self.trouble = trouble
-            log.exception("small row groups stay")
-        else:
-            if is_merged:
-                self._checkpoint()
+            log.exception(what)
 
     def _checkpoint(self) -> bool:
         try:
@@ -268,18 +258,12 @@ class Filler:
         return True
 
     def _renew(self) -> None:
-        """Open the file anew, unless somebody reads just now: then after the next checkpoint."""
-        if not self._database.pause_readers():
-            return
         try:
-            self.forget_file()
-            self._database.close()
-            self._database.open()
+            if self._checkpoints.renew():
+                self._upkeep.forget()
         except (duckdb.Error, StoreUnavailableError) as error:
             self._is_broken = True  # and is opened as soon as that is possible
             log.warning("the store could not be opened anew: %s", first_line(error))
-        finally:
-            self._database.resume_readers()
 
     def _roll_back(self, error: BaseException) -> None:
         """Leave the transaction that failed; when that fails too the file must be opened anew."""
@@ -300,9 +284,7 @@ class Filler:
         if not self._is_broken:
             return
         try:
-            self._checkpoints.forget_file()
-            self._database.close()
-            self._database.open()
+            self._checkpoints.open_anew()
             self._catch_up()
         except (duckdb.Error, StoreUnavailableError) as error:
             log.warning("the store cannot be opened again yet: %s", first_line(error))
