@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import resource
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from proxmon.config import RetentionSettings
+from tests.counts import COUNTED, Count, generated, table
 from tests.pasts import WrittenPast, a_past
 from tests.servers import WAYS, Server
 
@@ -26,6 +27,32 @@ def pytest_runtest_setup() -> None:
     """Undo what a query that is still running in this process means by it: a browser would inherit its limit."""
     for one, limits in LIMITS.items():
         resource.setrlimit(one, limits)
+
+
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Note how many inputs Hypothesis made for a test; its plugin leaves the text at the test."""
+    if told := generated(getattr(item, "hypothesis_statistics", "")):
+        item.user_properties.append((COUNTED, told))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell what the tests counted; the report of a test's end has all that was noted in it."""
+    reports = [one for some in terminalreporter.stats.values() for one in some]
+    ends = [one for one in reports if getattr(one, "when", "") == "teardown"]
+    if lines := table(one for end in ends for one in end.user_properties):
+        terminalreporter.section("counted")
+        for line in lines:
+            terminalreporter.write_line(line)
+
+
+@pytest.fixture
+def count(record_property: Callable[[str, object], None]) -> Count:
+    """Give what counts something for the table at the run's end."""
+
+    def count(subject: str, **numbers: int) -> None:
+        record_property(COUNTED, (subject, numbers))
+
+    return count
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ import signal
 import string
 import time
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -26,6 +27,7 @@ from proxmon.payload import Tier
 from proxmon.samples import MAX_DEPTH, MAX_DIGITS
 from tests.attackers.payloads import a_whole_payload
 from tests.builders import NOW, PAYLOADS, a_fast_payload, a_message, a_wire_sample, iso
+from tests.counts import Count
 from tests.servers import Server
 
 EXPECTED = (200, 400, 413, 422)
@@ -81,7 +83,7 @@ class Evil:
 
     def __init__(self, server: Server) -> None:
         self.server, self.token, self.owner = server, server.add_host(NAME), server.log_in()
-        self.stored = 0
+        self.stored, self.statuses = 0, Counter[int]()
 
     def send(self, body: bytes, name: str = NAME, token: str = "", coding: Coding = PLAIN) -> requests.Response:
         """Send a message; when it is accepted, all of its samples are stored, and the last one is the newest."""
@@ -90,6 +92,7 @@ class Evil:
         whole = b"".join(part + moment.encode() for part, moment in zip(parts, [*moments[1:], ""], strict=True))
         headers = {"Content-Encoding": coding.name}
         answer = self.server.post(token or self.token, coding.pack(whole), headers=headers)
+        self.statuses[answer.status_code] += 1
         assert answer.status_code in EXPECTED, (answer.status_code, whole[:10_000])
         if answer.ok:
             count = len(parts) - 1
@@ -150,6 +153,16 @@ def evil(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Evil]:
     running = Server(tmp_path_factory.mktemp("evil") / "data").start()
     yield Evil(running)
     running.stop()
+
+
+@pytest.fixture(autouse=True)
+def tell(evil: Evil, count: Count) -> Iterator[None]:
+    """Count how the messages of a test were answered."""
+    before = evil.statuses.copy()
+    yield
+    new = evil.statuses - before
+    failed = sum(number for status, number in new.items() if status >= 500)
+    count("hostile messages of an agent", messages=new.total(), accepted=new[200], answered_500_or_above=failed)
 
 
 def payload_paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:

@@ -16,6 +16,7 @@ from proxmon.payload import Tier
 from tests.attackers.payloads import a_whole_payload
 from tests.browser.conftest import DESKTOP, browser  # noqa: F401 - a fixture
 from tests.builders import PAYLOADS, a_guest, a_message, a_wire_sample, iso
+from tests.counts import Count
 from tests.servers import Server
 from tests.waiting import wait_for
 
@@ -93,7 +94,7 @@ class Victim:
     """A page in a browser, and what ran in it that must not."""
 
     def __init__(self, server: Server, page: Page) -> None:
-        self.server, self.page, self.struck = server, page, list[str]()
+        self.server, self.page, self.struck, self.looks = server, page, list[str](), 0
         page.add_init_script("window.struck = () => document.documentElement.setAttribute('data-struck', '1');")
         page.on("dialog", lambda dialog: (self.struck.append(dialog.message), dialog.dismiss()))
         page.on("pageerror", lambda error: self.struck.append(str(error)))
@@ -108,19 +109,23 @@ class Victim:
 
     def assert_unharmed(self, where: str) -> None:
         """Wait until what was shown last would have run."""
+        self.looks += 1
         self.page.evaluate("() => new Promise(resolve => requestAnimationFrame(() => setTimeout(resolve)))")
+        if self.page.get_attribute("html", "data-struck") is not None:
+            self.struck.append("struck()")
         assert not self.struck, where
-        assert self.page.get_attribute("html", "data-struck") is None, where
         assert self.page.locator("img[src=x], svg[onload]").count() == 0, where
 
 
 @pytest.fixture
-def victim(own_server: Server, browser: Browser) -> Iterator[Victim]:  # noqa: F811
+def victim(own_server: Server, browser: Browser, count: Count) -> Iterator[Victim]:  # noqa: F811
     """Give the owner's page."""
     context = browser.new_context(viewport=DESKTOP)
     cookies = own_server.log_in().cookies
     context.add_cookies([{"name": one.name, "value": one.value or "", "url": own_server.url} for one in cookies])
-    yield Victim(own_server, context.new_page())
+    victim = Victim(own_server, context.new_page())
+    yield victim
+    count("hostile text in every field of a sample", pages_looked_at=victim.looks, scripts_that_ran=len(victim.struck))
     context.close()
 
 

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 from tests.attackers.odd_requests import requests
 from tests.attackers.wire import FAREWELL, Answer, Client, LocalServer, read_answers, settle
+from tests.counts import Count
 
 EXAMPLES = 2000 if os.environ.get("PROXMON_SOAK") else 60
 MAX_BODY_BYTES = 4096
@@ -127,11 +128,12 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
         runner.run(stop(servers))
 
 
-def test_what_tornado_makes_of_a_stream_is_what_we_make_of_it(pair: Pair) -> None:
+def test_what_tornado_makes_of_a_stream_is_what_we_make_of_it(pair: Pair, count: Count) -> None:
     @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.lists(requests(), min_size=1, max_size=5), st.lists(st.integers(0, 2**20), max_size=8))
     def check(sent: list[bytes], cuts: list[int]) -> None:
         ours, tornados = pair.ask(b"".join(sent) + FAREWELL, cuts)
+        count("streams of odd requests, read by us and by Tornado", streams=1, read_otherwise=ours != tornados)
         assert ours == tornados
 
     check()

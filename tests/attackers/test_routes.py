@@ -20,6 +20,7 @@ from storage import Store
 from tests.attackers.cookies import cookie_of, id_of, is_open, key_of, signed
 from tests.attackers.route_table import CHANGING, TABLE, USES, Access, Use
 from tests.contract.test_login import shake_hands
+from tests.counts import Count
 from tests.servers import Server
 
 BEARERS = ("wrong", "revoked", "host", "rotated", "reader", "admin")
@@ -115,20 +116,31 @@ def test_every_route_of_the_application_is_in_the_table(routes: dict[str, set[st
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("use", USES, ids=lambda use: f"{use.method} {use.path}")
 def test_a_route_answers_those_alone_who_may_use_it(
-    server: Server, credentials: dict[str, dict[str, str]], use: Use, kind: str
+    server: Server, credentials: dict[str, dict[str, str]], use: Use, kind: str, count: Count
 ) -> None:
     headers = credentials[kind]
     if use.path == "/logout" and kind == "session":  # which ends it, and the others are still needed
         headers = {"Cookie": f"user={cookie_of(server.log_in())}"}
     if use.access is Access.SOCKET:
-        answer = shake_hands(server, use.path, Origin=server.url, **headers)
-        assert (" 101 " if kind == "session" else " 403 ") in answer
+        status = int(shake_hands(server, use.path, Origin=server.url, **headers).split()[1])
+        tell(count, use, kind, status)
+        assert status == (101 if kind == "session" else 403)
         return
     status = send(server, use, headers)
+    tell(count, use, kind, status)
     if kind in ALLOWED[use.access]:
         assert status not in (401, 403, 500)
     else:
         assert status in REFUSALS[use.access]
+
+
+def tell(count: Count, use: Use, kind: str, status: int) -> None:
+    """Count a request, and whether it was answered as it must not be."""
+    may = kind in ALLOWED[use.access]
+    let_in = not may and status not in REFUSALS.get(use.access, (403,))
+    refused = may and status in (401, 403)
+    told = {"let_in_wrongly": let_in, "refused_wrongly": refused, "answered_500_or_above": status >= 500}
+    count("every route and websocket with every credential", requests=1, **told)
 
 
 def send(server: Server, use: Use, headers: dict[str, str]) -> int:
@@ -157,12 +169,13 @@ FOREIGN: dict[str, dict[str, str]] = {
 @pytest.mark.parametrize("foreign", FOREIGN)
 @pytest.mark.parametrize("use", CHANGES, ids=lambda use: f"{use.method} {use.path}")
 def test_another_sites_page_changes_nothing_with_the_owners_cookie(
-    server: Server, credentials: dict[str, dict[str, str]], use: Use, foreign: str
+    server: Server, credentials: dict[str, dict[str, str]], use: Use, foreign: str, count: Count
 ) -> None:
     if use.path == "/logout" and foreign == "nothing":
         return  # a browser says where a POST comes from, and a program may sign out
     headers = credentials["session"] | FOREIGN[foreign]
     answer = requests.request(use.method, server.url + use.path, headers=headers, data=use.body, timeout=30)
+    count("another site's page, with the owner's cookie", requests=1, obeyed=answer.status_code != 403)
     assert answer.status_code == 403
     assert is_open(server, credentials["session"])
 

@@ -11,6 +11,7 @@ from typing import Any
 from playwright.sync_api import Page, Request, expect
 
 from tests.builders import a_fast_payload, a_message, a_pool, a_wire_sample, iso
+from tests.counts import Count
 from tests.servers import Server
 
 OPEN_PAGES = 50 if os.environ.get("PROXMON_SOAK") else 6
@@ -30,7 +31,9 @@ def status(page: Page) -> Any:
     return page.locator('[data-role=host-card][data-host="pve-01"]')
 
 
-def test_a_restart_under_many_open_pages_brings_each_of_them_back(own_server: Server, open_page: OpenPage) -> None:
+def test_a_restart_under_many_open_pages_brings_each_of_them_back(
+    own_server: Server, open_page: OpenPage, count: Count
+) -> None:
     token = own_server.add_host("pve-01")
     send(own_server, token)
     first = open_page("/", on=own_server)
@@ -48,6 +51,7 @@ def test_a_restart_under_many_open_pages_brings_each_of_them_back(own_server: Se
     for page in pages:
         page.bring_to_front()
         expect(page.locator("html")).to_have_attribute("data-link", "live", timeout=LATER)
+        count("a restart under open pages", pages_that_came_back=1)
     send(own_server, token, "DEGRADED")  # again: with many pages the host may have been silent for too long meanwhile
     for page in pages[:: len(PATHS)]:
         expect(status(page)).to_have_attribute("data-status", "critical", timeout=LATER)

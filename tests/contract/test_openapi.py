@@ -13,6 +13,7 @@ from tornado.web import RequestHandler
 
 from proxmon.handlers.routes import HANDLERS
 from proxmon.openapi import describe
+from tests.counts import Count
 from tests.servers import Server
 
 METHODS = ("get", "head", "post", "put", "patch", "delete")
@@ -62,9 +63,17 @@ def bearers(server: Server) -> dict[str, str]:
     phases=(Phase.explicit, Phase.generate),
     suppress_health_check=list(HealthCheck),
 )
-def test_what_is_asked_is_answered_as_described(server: Server, bearers: dict[str, str], case: Any) -> None:
+def test_what_is_asked_is_answered_as_described(
+    server: Server, bearers: dict[str, str], case: Any, count: Count
+) -> None:
     schemes = {name for one in case.operation.definition.raw["security"] for name in one}
     token = next((bearers[name] for name in bearers if name in schemes), None)
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     excluded = [check for check in CHECKS.get_all() if check.__name__ in UNCHECKED]
-    case.call_and_validate(base_url=server.url, headers=headers, excluded_checks=excluded, timeout=30)
+
+    def tell(context: Any, answer: Any, case: Any) -> None:
+        count("Schemathesis", requests=1, answered_500_or_above=answer.status_code >= 500)
+
+    case.call_and_validate(
+        base_url=server.url, headers=headers, excluded_checks=excluded, additional_checks=[tell], timeout=30
+    )

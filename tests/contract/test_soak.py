@@ -21,6 +21,7 @@ import proxmon
 from proxmon.errors import ProxmonError
 from tests.builders import a_fast_payload, a_guest, a_message, a_wire_sample, iso
 from tests.contract.test_query import CLIENT, usage
+from tests.counts import Count
 from tests.servers import Server
 
 IS_LONG = bool(os.environ.get("PROXMON_SOAK"))
@@ -84,11 +85,11 @@ def running(*works: threading.Thread, until: threading.Event) -> Iterator[None]:
             work.join()
 
 
-def test_a_notebook_sees_every_acknowledged_sample_within_two_seconds(tmp_path: Path) -> None:
+def test_a_notebook_sees_every_acknowledged_sample_within_two_seconds(tmp_path: Path, count: Count) -> None:
     server = Server(tmp_path / "data").start()
     try:
         fleet = Fleet(server, {f"pve-{number:02}": server.add_host(f"pve-{number:02}") for number in range(HOSTS)})
-        notebook, latest, count = proxmon.connect(server.data), 0.0, 0
+        notebook, latest, seen = proxmon.connect(server.data), 0.0, 0
         works = [threading.Thread(target=work) for work in (fleet.post_all, fleet.analyse, fleet.kill_clients)]
         before, ends_at = usage(server), time.monotonic() + SECONDS
         with running(*works, until=fleet.is_over):
@@ -96,9 +97,11 @@ def test_a_notebook_sees_every_acknowledged_sample_within_two_seconds(tmp_path: 
                 name, moment, at = fleet.acknowledged.get(timeout=30)
                 while not is_seen(notebook, name, moment):
                     assert time.monotonic() - at < 10, f"{name} {moment} is not seen"
-                latest, count = max(latest, time.monotonic() - at), count + 1
+                latest, seen = max(latest, time.monotonic() - at), seen + 1
+        told = {"samples_seen": seen, "latest_after_ms": round(1000 * latest), "faults": len(fleet.faults)}
+        count("a notebook beside a server", seconds=SECONDS, **told)
         assert fleet.faults == []
-        assert count >= SECONDS / INTERVAL_SECONDS * HOSTS / 2
+        assert seen >= SECONDS / INTERVAL_SECONDS * HOSTS / 2
         assert latest < LATEST_SECONDS
         after = usage(server)
         assert after["Threads"] <= before["Threads"] + 16

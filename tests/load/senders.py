@@ -14,6 +14,7 @@ import pyarrow
 import requests
 
 from tests.builders import a_fast_payload, a_message, a_wire_sample, iso
+from tests.counts import Count
 from tests.servers import Server
 from tests.waiting import wait_for
 
@@ -78,11 +79,24 @@ def deliver_until(senders: Sequence[Sender], count: int, act: Callable[[], None]
 
 def assert_each_is_there_once(server: Server, senders: Sequence[Sender]) -> None:
     """Check that the tables have each sample that was acknowledged exactly once, and no other."""
-    numbers = [(sender.name, number) for sender in senders for number in range(sender.acknowledged)]
-    for table in ("samples", "host_samples"):
-        found, expected = count_samples(server, table), Counter(numbers)
-        assert not expected - found, "some are missing"
-        assert not found - expected, "some are there twice, or were never acknowledged"
+    missing, surplus = compare(server, senders)
+    assert not missing, "some are missing"
+    assert not surplus, "some are there twice, or were never acknowledged"
+
+
+def count_all(count: Count, subject: str, server: Server, senders: Sequence[Sender], **events: int) -> None:
+    """Count what was acknowledged, what of it is missing and what is there that should not be."""
+    missing, surplus = compare(server, senders)
+    acknowledged = sum(sender.acknowledged for sender in senders)
+    count(subject, **events, samples_acknowledged=acknowledged, missing=missing, there_twice=surplus)
+    assert_each_is_there_once(server, senders)
+
+
+def compare(server: Server, senders: Sequence[Sender]) -> tuple[int, int]:
+    """Return how many samples that were acknowledged are in one table or another not, and how many are too many."""
+    expected = Counter((sender.name, number) for sender in senders for number in range(sender.acknowledged))
+    tables = [count_samples(server, table) for table in ("samples", "host_samples")]
+    return sum((expected - one).total() for one in tables), sum((one - expected).total() for one in tables)
 
 
 def count_samples(server: Server, table: str) -> Counter[tuple[str, int]]:

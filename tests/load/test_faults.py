@@ -13,6 +13,7 @@ import pytest
 
 from tests.builders import NOW, a_fast_payload, a_message, a_wire_sample, iso
 from tests.contract.test_login import open_socket
+from tests.counts import Count
 from tests.servers import WAYS, Server
 
 FIRST_VISITS = 50  # what the first ones load is kept
@@ -49,7 +50,7 @@ def nth_message(number: int) -> bytes:
     return a_message(a_wire_sample(collected_at=iso(NOW + timedelta(seconds=number)), payload=payload))
 
 
-def test_a_full_disk_is_said_and_got_over(own_server: Server) -> None:
+def test_a_full_disk_is_said_and_got_over(own_server: Server, count: Count) -> None:
     token, browser = own_server.add_host("pve-01"), own_server.log_in()
     stored = 0
     with full_disk(own_server):
@@ -70,6 +71,8 @@ def test_a_full_disk_is_said_and_got_over(own_server: Server) -> None:
     own_server.stop()
     own_server.start()
     repeated = [own_server.post(token, nth_message(number)).json() for number in range(stored)]
+    missing = sum(answer != {"stored": 0, "duplicates": 1} for answer in repeated)
+    count("a full disk", times=1, samples_acknowledged=stored, missing=missing)
     assert repeated == [{"stored": 0, "duplicates": 1}] * stored
 
 
@@ -85,7 +88,7 @@ def visit(server: Server, cookie: str) -> None:
         assert b" 101 " in connection.recv(1000)
 
 
-def test_visits_leave_nothing_behind(tmp_path: Path) -> None:
+def test_visits_leave_nothing_behind(tmp_path: Path, count: Count) -> None:
     arguments = ("--unused-session-lifetime", "100", "--check-unused-sessions", "100")
     server = Server(tmp_path / "data", way=WAYS[1], arguments=arguments).start()
     try:
@@ -96,6 +99,8 @@ def test_visits_leave_nothing_behind(tmp_path: Path) -> None:
         before = resident_bytes(server)
         for _ in range(VISITS):
             visit(server, cookie)
-        assert resident_bytes(server) - before < MOST_GROWTH
+        growth = resident_bytes(server) - before
+        count("sessions opened and closed", sessions=VISITS, KiB_of_memory_more=growth // 1024)
+        assert growth < MOST_GROWTH
     finally:
         server.stop()

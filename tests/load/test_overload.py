@@ -12,6 +12,7 @@ from pathlib import Path
 import pyarrow
 import pytest
 
+from tests.counts import Count
 from tests.load.agents import Agent, Tally, address_of, message
 from tests.servers import Server
 
@@ -45,7 +46,14 @@ def stored(server: Server) -> int:
     return pyarrow.ipc.open_stream(io.BytesIO(answer.content)).read_all()[0][0].as_py()
 
 
-def test_a_flood_is_refused_politely_and_everything_else_goes_on(own_server: Server) -> None:
+def tell(count: Count, subject: str, tally: Tally, **numbers: int) -> None:
+    """Count how messages were answered."""
+    known = {f"messages_answered_{status}": tally.statuses[status] for status in (200, 429, 503)}
+    other = tally.statuses.total() - sum(known.values())
+    count(subject, **known, answered_otherwise=other, without_Retry_After=tally.without_retry_after, **numbers)
+
+
+def test_a_flood_is_refused_politely_and_everything_else_goes_on(own_server: Server, count: Count) -> None:
     tokens = [own_server.add_host(f"pve-{number}") for number in range(FLOODING)]
     browser, before, tally = own_server.log_in(), peak_bytes(own_server), Tally()
     messages = [message(20, 20 * number, padding=65_536) for number in range(FLOODS)]  # 1.3 MiB each
@@ -59,6 +67,7 @@ def test_a_flood_is_refused_politely_and_everything_else_goes_on(own_server: Ser
     while flooding.is_alive():
         assert own_server.ask("GET", "/healthz").status_code == 200
         assert browser.get(own_server.url + "/", timeout=30).status_code == 200
+    tell(count, "a flood", tally, missing=20 * tally.statuses[200] - stored(own_server))
     assert set(tally.statuses) <= {200, 429, 503}
     assert tally.statuses[200] > 0
     assert tally.statuses.total() - tally.statuses[200] > 0
@@ -67,7 +76,7 @@ def test_a_flood_is_refused_politely_and_everything_else_goes_on(own_server: Ser
     assert stored(own_server) == 20 * tally.statuses[200]
 
 
-def test_a_fleet_that_returns_at_once_delivers_everything_once(own_server: Server) -> None:
+def test_a_fleet_that_returns_at_once_delivers_everything_once(own_server: Server, count: Count) -> None:
     tokens = [own_server.add_host(f"pve-{number}") for number in range(RETURNING)]
     address, tally = address_of(own_server), Tally()
     messages = [message(BATCH, first) for first in range(0, SPOOLED, BATCH)]
@@ -83,6 +92,8 @@ def test_a_fleet_that_returns_at_once_delivers_everything_once(own_server: Serve
     while fleet.is_alive():
         assert own_server.ask("GET", "/healthz").status_code == 200
         fleet.join(0.2)
+    missing = RETURNING * SPOOLED - stored(own_server)
+    tell(count, "a fleet that returns at once", tally, agents=RETURNING, samples=RETURNING * SPOOLED, missing=missing)
     assert set(tally.statuses) <= {200, 429, 503}
     assert tally.without_retry_after == 0
     assert stored(own_server) == RETURNING * SPOOLED

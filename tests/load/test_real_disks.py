@@ -15,8 +15,9 @@ from typing import TypeVar
 import pytest
 import requests
 
+from tests.counts import Count
 from tests.load.disks import MIB, Disk, DiskServer, SmallDisk, SwitchableDisk, find_obstacle
-from tests.load.senders import Sender, assert_each_is_there_once, deliver_until
+from tests.load.senders import Sender, assert_each_is_there_once, count_all, deliver_until
 from tests.waiting import wait_for
 
 # What is left of a full disk: less than the server wants to be free, from nothing at all to nearly enough.
@@ -93,7 +94,7 @@ def assert_is_over(server: DiskServer, senders: list[Sender]) -> None:
     assert_each_is_there_once(server, senders)
 
 
-def test_a_disk_that_is_full_is_said_and_got_over(on_small_disk: tuple[SmallDisk, DiskServer]) -> None:
+def test_a_disk_that_is_full_is_said_and_got_over(on_small_disk: tuple[SmallDisk, DiskServer], count: Count) -> None:
     disk, server = on_small_disk
     senders, browser = make_senders(server), server.log_in()
     for left in LEFT_BYTES[:ROUNDS]:
@@ -103,9 +104,10 @@ def test_a_disk_that_is_full_is_said_and_got_over(on_small_disk: tuple[SmallDisk
         disk.make_room()
         assert_is_over(server, senders)
     assert "samples wait in the journal" in server.log()
+    count_all(count, "a full disk", server, senders, times=ROUNDS)
 
 
-def test_a_kill_while_the_disk_is_full_loses_nothing(on_small_disk: tuple[SmallDisk, DiskServer]) -> None:
+def test_a_kill_while_the_disk_is_full_loses_nothing(on_small_disk: tuple[SmallDisk, DiskServer], count: Count) -> None:
     disk, server = on_small_disk
     senders = make_senders(server)
     for left in LEFT_BYTES[:ROUNDS]:
@@ -114,10 +116,11 @@ def test_a_kill_while_the_disk_is_full_loses_nothing(on_small_disk: tuple[SmallD
         disk.make_room()
         server.start()
         assert_is_over(server, senders)
+    count_all(count, "kill -9 while the disk is full", server, senders, kills=ROUNDS)
 
 
 def test_a_disk_that_turns_read_only_in_mid_load_is_said_and_got_over(
-    on_switchable_disk: tuple[SwitchableDisk, DiskServer],
+    on_switchable_disk: tuple[SwitchableDisk, DiskServer], count: Count
 ) -> None:
     disk, server = on_switchable_disk
     senders, browser = make_senders(server), server.log_in()
@@ -127,10 +130,11 @@ def test_a_disk_that_turns_read_only_in_mid_load_is_said_and_got_over(
         assert_the_rest_goes_on(server, browser)
         disk.make_writable()
         assert_is_over(server, senders)
+    count_all(count, "a disk that turns read-only", server, senders, times=ROUNDS)
 
 
 def test_a_disk_that_turns_read_only_is_noticed_before_a_sample_comes(
-    on_switchable_disk: tuple[SwitchableDisk, DiskServer],
+    on_switchable_disk: tuple[SwitchableDisk, DiskServer], count: Count
 ) -> None:
     disk, server = on_switchable_disk
     senders: list[Sender] = []
@@ -143,3 +147,4 @@ def test_a_disk_that_turns_read_only_is_noticed_before_a_sample_comes(
         wait_for(lambda: not find_trouble(server), SOON_SECONDS)
         senders = senders or make_senders(server)
         assert_is_over(server, senders)
+    count_all(count, "a disk that turns read-only", server, senders, times=ROUNDS)

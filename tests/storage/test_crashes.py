@@ -18,13 +18,16 @@ from proxmon.fleet import Host
 from proxmon.samples import Sample
 from storage import Store
 from tests.builders import NOW, a_sample
+from tests.counts import Count
 from tests.storage.conftest import ask_file
 
 KILLS = 200 if os.environ.get("PROXMON_SOAK") else 3
 ACKNOWLEDGED_BEFORE_A_KILL = 120
 
 
-def test_every_acknowledged_sample_survives_a_kill_exactly_once(store: Store, host: Host, directory: Path) -> None:
+def test_every_acknowledged_sample_survives_a_kill_exactly_once(
+    store: Store, host: Host, directory: Path, count: Count
+) -> None:
     store.close()
     acknowledged: set[int] = set()
     for _ in range(KILLS):
@@ -32,6 +35,9 @@ def test_every_acknowledged_sample_survives_a_kill_exactly_once(store: Store, ho
     Store.open(directory).close()
     rows = ask_file(directory, f"SELECT epoch(collected_at)::BIGINT - {int(NOW.timestamp())} FROM samples")
     numbers = [number for (number,) in rows]
+    missing, twice = len(acknowledged - set(numbers)), len(numbers) - len(set(numbers))
+    told = {"samples_acknowledged": len(acknowledged), "missing": missing, "there_twice": twice}
+    count("kill -9 of a program that stores", kills=KILLS, **told)
     assert len(numbers) == len(set(numbers))
     assert acknowledged <= set(numbers)
     assert ask_file(directory, "SELECT count(*) FROM host_samples") == [(len(numbers),)]
@@ -59,7 +65,7 @@ LOGGED = {
 
 @pytest.mark.parametrize("way", LOGGED)
 def test_a_full_disk_loses_nothing_and_the_store_works_again_when_there_is_room(
-    store: Store, host: Host, directory: Path, way: str
+    store: Store, host: Host, directory: Path, way: str, count: Count
 ) -> None:
     store.close()
     program = [sys.executable, "-m", "tests.storage.disk_writer", way, str(directory)]
@@ -69,7 +75,10 @@ def test_a_full_disk_loses_nothing_and_the_store_works_again_when_there_is_room(
     assert re.search(LOGGED[way], ended.stderr)
     acknowledged = [int(line) for line in ended.stdout.splitlines() if line.isdigit()]
     rows = ask_file(directory, f"SELECT epoch(collected_at)::BIGINT - {int(NOW.timestamp())} FROM samples")
-    assert sorted(number for (number,) in rows) == acknowledged
+    stored = [number for (number,) in rows]
+    missing, twice = len(set(acknowledged) - set(stored)), len(stored) - len(set(stored))
+    count("a full disk", times=1, samples_acknowledged=len(acknowledged), missing=missing, there_twice=twice)
+    assert sorted(stored) == acknowledged
     assert ask_file(directory, "SELECT count(*) FROM host_samples") == [(len(acknowledged),)]
 
 
