@@ -10,8 +10,8 @@ from storage.merging import Merger
 # those of 8 MiB would take half as much room again on the disk.
 CHECKPOINT_WAL_BYTES = 16 * 2**20
 # DuckDB keeps 2 KB in memory for each column of each row group that was written since the file was opened: after so
-# many checkpoints some 15 MB, which are given back when it is opened anew. A hundred hosts need half a day for that.
-MOST_CHECKPOINTS = 200
+# many checkpoints some 4 MB, which are given back when it is opened anew. A hundred hosts need three hours for that.
+MOST_CHECKPOINTS = 50
 
 
 class Checkpoints:
