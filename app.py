@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import faulthandler
 import gc
+import os
 import resource
 import signal
 import sys
@@ -26,8 +27,9 @@ import uvloop
 
 from dashboards.auth import cookie_secret
 from dashboards.server import listen_locally, make_server
+from proxmon.agent.settings import VARIABLES
 from proxmon.auth import check_password_hash
-from proxmon.config import Settings
+from proxmon.config import Settings, warn_of_unknown_names
 from proxmon.context import Monitor
 from proxmon.control import private_key, remove_control, write_control
 from proxmon.errors import SettingsError
@@ -39,6 +41,8 @@ from storage import Store, find_extensions
 Companion = Callable[[Monitor, str], Coroutine[None, None, None]]
 # After each read and write the event loop waits for the thread that runs; by default for ten times as long.
 SWITCH_SECONDS = 0.0005
+# A short command may have the store open just now.
+PATIENCE_SECONDS = 5.0
 # Each agent and each page keeps a connection, and services are started with room for 1,024 of them.
 MOST_FILES = 65_536
 # New objects between two looks at the young ones. A message of 50 samples makes three times the default of 700.
@@ -58,12 +62,15 @@ def serve(settings: Settings, companion: Companion | None = None, options: Mappi
     # Should it ever hang: `kill -USR1` makes it say on standard error where each thread is.
     faulthandler.register(signal.SIGUSR1, file=2)
     sys.setswitchinterval(SWITCH_SECONDS)
+    # Nobody else may read what is made in the data directory, such as DuckDB's log.
+    os.umask(0o077)
     # Arrow's own allocator keeps what it has once had: some 35 MB.
     pa.set_memory_pool(pa.system_memory_pool())
     # A message costs it a tenth less than asyncio's own loop.
     asyncio.set_event_loop(uvloop.new_event_loop())
     allow_files(MOST_FILES)
     check_password_hash(settings.password_hash)
+    warn_of_unknown_names(os.environ, VARIABLES)
     if settings.quack:
         find_extensions()
     store = open_store(settings)
@@ -109,7 +116,7 @@ def open_store(settings: Settings) -> Store:
             f"Name a directory with --data or PROXMON_DATA: {settings.data_directory} is a file. "
             "Add --read-only to see one that `proxmon bundle` made."
         )
-    return Store.open(settings.data_directory, retention=settings.retention)
+    return Store.open(settings.data_directory, retention=settings.retention, patience_seconds=PATIENCE_SECONDS)
 
 
 def allow_files(count: int) -> None:

@@ -67,7 +67,7 @@ class Checkpoints:
 
     def protect_log(self) -> None:
         """Let nobody else read the log: each checkpoint ends it, and the next write makes one as the umask has it."""
-        if self._is_log_new:
+        if self._is_log_new and self._directory.wal_bytes():
             self._directory.protect_files()
             self._is_log_new = False
 

@@ -7,6 +7,9 @@ import logging
 import os
 import shutil
 import stat
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 from proxmon.errors import StoreUnavailableError
@@ -17,6 +20,8 @@ log = logging.getLogger(__name__)
 # A full disk in mid-checkpoint invalidates the open database, so stop before: a checkpoint writes at most what the
 # write-ahead log holds, and the rest is for the log's own growth until the next look.
 MIN_FREE_BYTES = 16 * 2**20
+LOCK_LOOK_SECONDS = 0.1
+PLACE_SECONDS = 1.0  # how long what was seen of the directory holds
 STAGING = ".compact-"  # what a compaction makes, until it is whole
 
 
@@ -31,9 +36,10 @@ class DataDirectory:
         self.secrets_path = path / "secrets.sqlite"
         self._lock_path = path / "store.lock"
         self._lock: int | None = None
+        self._placed_at = float("-inf")
 
-    def acquire(self) -> None:
-        """Make the directory where needed and hold it for this process.
+    def acquire(self, patience_seconds: float = 0.0) -> None:
+        """Make the directory where needed and hold it for this process; wait so long for another to let it go.
 
         Raises:
             StoreLockedError: another store holds it; the text says which process.
@@ -44,7 +50,7 @@ class DataDirectory:
             self._lock = os.open(self._lock_path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise unusable_error(self.path, error) from error
-        self._claim(self._lock)
+        self._claim(self._lock, time.monotonic() + patience_seconds)
 
     def drop_leftovers(self) -> None:
         """Delete what a compaction left behind that a kill has ended."""
@@ -86,10 +92,33 @@ class DataDirectory:
         except FileNotFoundError:
             return 0
 
-    def check_room(self) -> None:
-        """Raise StoreUnavailableError when the disk is too full to go on safely."""
+    def check(self) -> None:
+        """Raise StoreUnavailableError when nothing more may be written into the directory."""
+        if time.monotonic() >= self._placed_at + PLACE_SECONDS:
+            self._check_place()
+            self._placed_at = time.monotonic()
+        self._check_room()
+
+    def _check_place(self) -> None:
+        """Raise StoreUnavailableError when the directory or the database is not any more where it was opened."""
+        try:
+            is_ours = self._lock is None or os.path.samestat(os.fstat(self._lock), self._lock_path.stat())
+            is_whole = is_ours and all(path.exists() for path in (self.database_path, *self.journal_paths))
+        except OSError:
+            is_whole = False
+        if not is_whole:
+            raise StoreUnavailableError(
+                f"The data directory {self.path} was moved, replaced or emptied while the server runs: stop the "
+                "server, put the directory back, and start it again."
+            )
+
+    def _check_room(self) -> None:
+        """Raise StoreUnavailableError when the disk is too full to go on safely, or cannot be asked."""
         needed = MIN_FREE_BYTES + self.wal_bytes()
-        free = shutil.disk_usage(self.path).free
+        try:
+            free = shutil.disk_usage(self.path).free
+        except OSError as error:
+            raise unusable_error(self.path, error) from error
         if free < needed:
             raise StoreUnavailableError(
                 f"The disk of {self.path} has {free // 2**20} MiB left and the store needs {needed // 2**20} MiB: "
@@ -103,16 +132,30 @@ class DataDirectory:
         elif self.path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             log.warning("others may list the data directory %s: chmod 700 it", self.path)
 
-    def _claim(self, lock: int) -> None:
+    def _claim(self, lock: int, until: float) -> None:
         # A lock file of our own, since DuckDB's lock does not stop a second store of the same process.
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            holder = os.pread(lock, 32, 0).decode(errors="replace").strip()
-            self.release()
-            raise locked_error(self.path, holder) from error
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError as error:
+                if time.monotonic() >= until:
+                    holder = os.pread(lock, 32, 0).decode(errors="replace").strip()
+                    self.release()
+                    raise locked_error(self.path, holder) from error
+            time.sleep(LOCK_LOOK_SECONDS)
         os.ftruncate(lock, 0)
         os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+
+
+@contextmanager
+def private_files() -> Generator[None, None, None]:
+    """Let whatever is made meanwhile be readable by its owner alone."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 def unusable_error(path: Path, error: OSError) -> StoreUnavailableError:
@@ -127,5 +170,5 @@ def locked_error(path: Path, holder: str) -> StoreLockedError:
     """Return the error that says which process holds the data directory."""
     return StoreLockedError(
         f"The data directory {path} is in use by process {holder or 'unknown'}: "
-        "stop it or choose another with PROXMON_DATA."
+        "stop it, or choose another with --data or PROXMON_DATA."
     )

@@ -74,12 +74,8 @@ class Filler:
         self._backlog.probe()
 
     def admit(self) -> None:
-        """Let more samples come; with too many behind, or after trouble, DuckDB takes them in first.
-
-        Raises:
-            StoreUnavailableError: it cannot.
-        """
-        self._directory.check_room()
+        """Let more samples come; behind or after trouble DuckDB takes them in first. Raises StoreUnavailableError."""
+        self._directory.check()
         if self.trouble is not None or self._backlog.is_full:
             with self.lock:
                 self.fill()
@@ -99,6 +95,7 @@ class Filler:
                 with nullcontext() if task.has_transactions else transaction(connection):
                     result = task.run(connection)
                 task.then(result)
+                self._checkpoints.protect_log()
             except Exception as error:
                 self._roll_back(error)
                 task.future.set_exception(error if isinstance(error, ProxmonError) else unavailable(error))
@@ -230,6 +227,7 @@ class Filler:
         if not self._stills:
             with self._spared("rollups and deletions wait"):
                 self._upkeep.step(self._database.writer(), self.ledger.spans)
+                self._checkpoints.protect_log()
         self.checkpoint()
 
     def _fill_group(self, count: int) -> None:

@@ -26,7 +26,7 @@ from storage.channels import ChannelTable
 from storage.copies import CopiedChannels, CopiedCredentials, CopiedDatabase, NoWriter, Shown, find_database, read_shown
 from storage.credentials import CredentialFile
 from storage.database import Database
-from storage.directory import DataDirectory
+from storage.directory import DataDirectory, private_files
 from storage.inbox import Append, Inbox
 from storage.readings import Readings
 from storage.registry import delete_rows, insert_event, insert_host, mark_deleted
@@ -63,18 +63,24 @@ class Store(Readings):
         self._drop_orphans()
 
     @classmethod
-    def open(cls, directory: Path, inbox: Inbox | None = None, retention: RetentionSettings | None = None) -> Store:
+    def open(
+        cls,
+        directory: Path,
+        inbox: Inbox | None = None,
+        retention: RetentionSettings | None = None,
+        patience_seconds: float = 0.0,
+    ) -> Store:
         """Open the store of a data directory; create both where needed, and migrate forward.
 
         Without ``retention`` nothing is ever deleted: only the server knows how long its owner wants to keep what.
 
         Raises:
-            StoreLockedError: another process has it open.
+            StoreLockedError: another process has it open, and did not let it go in ``patience_seconds``.
             StoreUnavailableError: it cannot be opened; the text says why and what to do.
         """
-        with ExitStack() as opened:
+        with private_files(), ExitStack() as opened:
             held = DataDirectory(directory)
-            held.acquire()
+            held.acquire(patience_seconds)
             opened.callback(held.release)
             held.drop_leftovers()
             database = Database(held)
@@ -112,6 +118,11 @@ class Store(Readings):
             store.channels = CopiedChannels(credentials)
             store._opened = opened.pop_all()
         return store
+
+    @staticmethod
+    def is_in(directory: Path) -> bool:
+        """Tell whether a data directory has a store."""
+        return DataDirectory(directory).database_path.exists()
 
     @property
     def directory(self) -> Path:

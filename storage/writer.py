@@ -119,7 +119,7 @@ class Writer:
         trouble = self._trouble or self._filler.trouble
         if trouble is not None:
             raise trouble
-        self._directory.check_room()
+        self._directory.check()
 
     def close(self) -> None:
         """Write what was queued, checkpoint, and end the threads."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import urllib.error
 import urllib.request
 from collections.abc import Generator
@@ -26,9 +27,12 @@ from proxmon.ruledesk import MOST_SECONDS
 from proxmon.runtime import Store, make_monitor, utc_now
 
 TIMEOUT_SECONDS = 15
+LOCK_SECONDS = 5.0  # another short command may have the store open just now
 COMPACTION_SECONDS = 4 * 3600.0  # of hundreds of gigabytes on a slow disk
 SEND_PATIENCE_SECONDS = PATIENCE_SECONDS + 5.0
 ERRORS: dict[int, type[ProxmonError]] = {404: NotFoundError, 409: ConflictError, 422: SampleError}
+
+log = logging.getLogger(__name__)
 
 Row = dict[str, Any]
 
@@ -208,13 +212,15 @@ class StoreAdministration:
 
     def list_hosts(self) -> list[Row]:
         """List the hosts; without a server all of them are judged as they are now."""
+        if not self._has_store():
+            return []
         now = utc_now()
         with self._open() as monitor:
             return [host_answer(judged, now) for judged in monitor.board.list_hosts()]
 
     def add_host(self, name: str) -> Row:
         """Add a host; returns name and token."""
-        with self._open() as monitor:
+        with self._open(makes=True) as monitor:
             return issued_answer(asyncio.run(monitor.hosts.add(name)))
 
     def rotate_host(self, name: str) -> Row:
@@ -239,12 +245,14 @@ class StoreAdministration:
 
     def list_tokens(self) -> list[Row]:
         """List the API tokens."""
+        if not self._has_store():
+            return []
         with self._open() as monitor:
             return [token_answer(token) for token in monitor.tokens.list_tokens()]
 
     def add_token(self, name: str, role: str) -> Row:
         """Add an API token; returns name and token."""
-        with self._open() as monitor:
+        with self._open(makes=True) as monitor:
             return issued_answer(asyncio.run(monitor.tokens.add(name, role)))
 
     def revoke_token(self, name: str) -> None:
@@ -254,12 +262,14 @@ class StoreAdministration:
 
     def list_channels(self) -> list[Row]:
         """List the channels."""
+        if not self._has_store():
+            return []
         with self._open() as monitor:
             return [monitor.dispatcher.answer(channel) for channel in monitor.channels.list_channels()]
 
     def add_channel(self, wish: Row) -> Row:
         """Add a channel; returns what may be told of it."""
-        with self._open() as monitor:
+        with self._open(makes=True) as monitor:
             return monitor.dispatcher.answer(asyncio.run(monitor.channels.add(wish)))
 
     def change_channel(self, name: str, wish: Row) -> Row:
@@ -283,9 +293,20 @@ class StoreAdministration:
             told = asyncio.run(monitor.rules.rehearse(text, days))
         return json.loads(msgspec.json.encode(told))
 
+    def _has_store(self) -> bool:
+        """Tell whether there is a store, and say so where there is none."""
+        if found := load_part("store").is_in(self._settings.data_directory):
+            return found
+        log.warning("there is no store in %s yet", self._settings.data_directory)
+        return False
+
     @contextmanager
-    def _open(self) -> Generator[Monitor]:
-        store: Store = load_part("store").open(self._settings.data_directory)
+    def _open(self, *, makes: bool = False) -> Generator[Monitor]:
+        """Open the store; only what adds something makes one."""
+        directory = self._settings.data_directory
+        if not makes and not load_part("store").is_in(directory):
+            raise NotFoundError(f"Name the data directory with --data or PROXMON_DATA: {directory} has no store.")
+        store: Store = load_part("store").open(directory, patience_seconds=LOCK_SECONDS)
         try:
             yield make_monitor(store, self._settings)
         finally:

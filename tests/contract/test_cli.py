@@ -13,6 +13,7 @@ import pytest
 
 from proxmon.auth import is_password
 from proxmon.cli import main
+from storage import Store
 from tests.builders import a_message, a_wire_sample
 from tests.servers import Server
 
@@ -29,8 +30,11 @@ def proxmon(*arguments: str, data: Path, given: str | None = None) -> subprocess
 
 @pytest.fixture(params=WHERE)
 def data(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """Give a data directory, with a server on it or not."""
-    return request.getfixturevalue("server").data if request.param == WHERE[0] else tmp_path
+    """Give the data directory of a store, with a server on it or not."""
+    if request.param == WHERE[0]:
+        return request.getfixturevalue("server").data
+    Store.open(tmp_path).close()
+    return tmp_path
 
 
 def test_hosts_are_added_listed_rotated_and_deleted(data: Path) -> None:
@@ -83,6 +87,26 @@ def test_what_cannot_be_done_is_said_in_one_sentence(data: Path) -> None:
         assert ended.stderr.startswith("proxmon: ")
         assert says in ended.stderr
         assert len(ended.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments", [("hosts", "delete", "pve-01"), ("tokens", "revoke", "x"), ("compact",), ("backup", "{away}")]
+)
+def test_a_directory_without_a_store_is_refused_and_gets_none(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    away = tmp_path / "away"
+    ended = proxmon(*(one.format(away=away) for one in arguments), data=tmp_path / "typo")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "--data" in ended.stderr
+    assert not (tmp_path / "typo").exists()
+    assert not away.exists()
+
+
+@pytest.mark.parametrize("what", ["hosts", "tokens", "channels"])
+def test_a_directory_without_a_store_lists_nothing_and_says_why(tmp_path: Path, what: str) -> None:
+    ended = proxmon(what, "list", "--json", data=tmp_path / "typo")
+    assert (ended.returncode, json.loads(ended.stdout)) == (0, [])
+    assert "no store" in ended.stderr
+    assert not (tmp_path / "typo").exists()
 
 
 def test_tokens_are_added_listed_and_revoked(data: Path) -> None:
@@ -175,6 +199,10 @@ def test_rules_are_checked_by_line_and_shown_by_host(tmp_path: Path) -> None:
     assert "rules.toml: line 2: scrub_age.max_days: Write a number" in refused.stderr
     file.write_text('[[scrub_age]]\nhost = "pve-*"\nmax_days = 20\n')
     assert proxmon("rules", "check", str(file), data=tmp_path).returncode == 0
+    unknown = proxmon("rules", "show", "pve-01", data=tmp_path)
+    assert (unknown.returncode, unknown.stdout) == (1, "")
+    assert "pve-01 is none" in unknown.stderr
+    proxmon("hosts", "add", "pve-01", data=tmp_path)
     shown = json.loads(proxmon("rules", "show", "pve-01", "--json", data=tmp_path).stdout)
     found = next(one for one in shown if (one["rule"], one["key"]) == ("scrub_age", "max_days"))
     assert (found["value"], found["origin"]) == (20, "line 1, for hosts pve-*")

@@ -6,16 +6,21 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections import namedtuple
+from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import duckdb
 import pytest
 
+import storage.directory
+from proxmon.credentials import TokenSecret
 from proxmon.errors import StoreUnavailableError
 from proxmon.fleet import Host
 from storage import Store, StoreLockedError
-from tests.builders import a_sample
+from tests.builders import NOW, a_sample
 
 Usage = namedtuple("Usage", "total used free")
 
@@ -40,7 +45,7 @@ def test_a_directory_that_was_there_keeps_its_mode(tmp_path: Path) -> None:
 
 
 def test_a_second_store_in_the_same_process_is_refused(store: Store, directory: Path) -> None:
-    with pytest.raises(StoreLockedError, match=f"in use by process {os.getpid()}: stop it or choose another"):
+    with pytest.raises(StoreLockedError, match=f"in use by process {os.getpid()}: stop it, or choose another"):
         Store.open(directory)
 
 
@@ -58,6 +63,71 @@ def test_another_process_that_holds_the_directory_is_named(
             Store.open(directory)
         holder.communicate(b"\n")
     Store.open(directory).close()
+
+
+def test_who_is_patient_gets_a_directory_that_is_let_go_of(store: Store, directory: Path) -> None:
+    letting_go = threading.Timer(0.3, store.close)
+    letting_go.start()
+    Store.open(directory, patience_seconds=20).close()
+    letting_go.join()
+
+
+def test_the_log_is_the_owners_only_whoever_writes_first(store: Store, directory: Path) -> None:
+    store.close()
+    before = os.umask(0o022)
+    try:
+        again = Store.open(directory)
+        again.settle()  # with nothing to bring in
+        again.add_host("pve-02", TokenSecret("lookup", "hash"), NOW)
+        assert (directory / "fleet.duckdb.wal").stat().st_mode & 0o777 == 0o600
+        again.close()
+    finally:
+        os.umask(before)
+
+
+def empty(directory: Path) -> None:
+    directory.rename(directory.with_name("away"))
+    directory.mkdir()
+
+
+def replace(directory: Path) -> None:
+    away = directory.rename(directory.with_name("away"))
+    subprocess.run(["cp", "-r", str(away), str(directory)], check=True)  # this process would lose its lock of the file
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda directory: directory.rename(directory.with_name("away")),
+        empty,
+        replace,
+        lambda directory: (directory / "fleet.duckdb").unlink(),
+        lambda directory: (directory / "fleet.journal-1").unlink(),
+    ],
+    ids=["moved", "emptied", "replaced", "no database", "no journal"],
+)
+def test_nothing_is_stored_into_a_directory_that_is_not_there_any_more(
+    store: Store, host: Host, directory: Path, monkeypatch: pytest.MonkeyPatch, act: Callable[[Path], object]
+) -> None:
+    monkeypatch.setattr(storage.directory, "PLACE_SECONDS", 0.0)
+    assert store.append([a_sample(host.id)]).result().stored == 1
+    act(directory)
+    with pytest.raises(StoreUnavailableError, match="moved, replaced or emptied"):
+        store.append([a_sample(host.id, collected_at=NOW + timedelta(seconds=1))]).result()
+    with pytest.raises(StoreUnavailableError, match="moved, replaced or emptied"):
+        store.check()
+
+
+def test_a_directory_that_was_put_back_is_used_again(
+    store: Store, host: Host, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage.directory, "PLACE_SECONDS", 0.0)
+    away = directory.rename(directory.with_name("away"))
+    with pytest.raises(StoreUnavailableError):
+        store.check()
+    away.rename(directory)
+    store.check()
+    assert store.append([a_sample(host.id)]).result().stored == 1
 
 
 def test_a_directory_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> None:
