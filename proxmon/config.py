@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,20 @@ from proxmon.logs import LogFormat, LogLevel
 from proxmon.quack import LARGEST_PORT, check_address
 from proxmon.thresholds import RuleSettings
 
+log = logging.getLogger(__name__)
+
 MAX_PERCENT = 100
+SCHEMES = ("http://", "https://")
+_ROOT = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]+)*")
+# How names begin that the agent's installer and the tests read, and that may stand in the same environment.
+OTHER_NAMES = (
+    "PROXMON_AGENT_",
+    "PROXMON_BENCH_",
+    "PROXMON_DESTDIR",
+    "PROXMON_PUBLISHED_",
+    "PROXMON_SOAK",
+    "PROXMON_WAIT_",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +134,11 @@ class Settings:
             raise SettingsError(f"Set --port or PROXMON_PORT to a number from 0 to {LARGEST_PORT}, not {self.port}.")
         if self.quack:
             check_address(self.quack)
-        if self.heartbeat_url and not self.heartbeat_url.startswith(("http://", "https://")):
-            raise SettingsError("Set PROXMON_HEARTBEAT_URL to an address that begins with https:// or http://.")
+        for env, url in (("PROXMON_PUBLIC_URL", self.public_url), ("PROXMON_HEARTBEAT_URL", self.heartbeat_url)):
+            if url and not url.startswith(SCHEMES):
+                raise SettingsError(f"Set {env} to an address that begins with https:// or http://.")
+        if not _ROOT.fullmatch(self.root):
+            raise SettingsError(f"Set --prefix or PROXMON_PREFIX to a path such as /proxmon, not {self.prefix!r}.")
         if self.tls_key and not self.tls_certificate:
             raise SettingsError("Set PROXMON_TLS_CERTIFICATE as well: a key alone serves no https.")
 
@@ -168,6 +186,7 @@ def read_settings(environ: Mapping[str, str], **overrides: object) -> Settings:
     retention = RetentionSettings(**read_environment(RetentionSettings, environ))
     values: dict[str, Any] = read_environment(Settings, environ)
     values |= {name: value for name, value in overrides.items() if value is not None}
+    values["password_hash"] = _unquoted(values.get("password_hash", ""))
     return Settings(**values, rules=rules, retention=retention)
 
 
@@ -175,3 +194,17 @@ def list_settings() -> list[tuple[str, str, str]]:
     """List every setting as name, default and explanation."""
     declared = [*fields(Settings), *fields(RuleSettings), *fields(RetentionSettings)]
     return [(one.metadata["env"], shown_default(one.default), one.metadata["doc"]) for one in declared if one.metadata]
+
+
+def warn_of_unknown_names(environ: Mapping[str, str], known: Iterable[str] = ()) -> None:
+    """Log the names that look like settings and are none; ``known`` are those of other programs, as of the agent."""
+    names = {env for env, _, _ in list_settings()}.union(known)
+    asked = [name for name in environ if name.startswith("PROXMON_") and not name.startswith(OTHER_NAMES)]
+    if unknown := sorted(set(asked) - names):
+        log.warning("No setting has this name, and it changes nothing: %s; see docs/settings.md", ", ".join(unknown))
+
+
+def _unquoted(text: str) -> str:
+    """Return a text without the quotes around it, which no shell took away: Docker's ``--env-file`` knows none."""
+    is_quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "'\""
+    return text[1:-1] if is_quoted else text

@@ -33,7 +33,9 @@ MOST_ALIKE, ALIKE_SECONDS, MOST_KINDS = 5, 10.0, 1_000
 _SECRETS = (
     (re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]+"), r"\1 …"),
     (re.compile(r"/acknowledge/[^\s?\"']+"), "/acknowledge/…"),
-    (re.compile(r"\b[A-Za-z0-9_-]{43}\b"), "…"),  # a token of ours: 32 bytes in base64
+    (re.compile(r"(?<![\w-])[A-Za-z0-9_-]{43}(?![\w-])"), "…"),  # a token of ours: 32 bytes in base64
+    (re.compile(r"(Invalid unicode in [^:]{1,64}): .*"), r"\1"),  # Tornado's, of a field that may be a password
+    (re.compile(r"(?i)([?&][\w-]*(?:password|token|session-id)=)[^\s&\"')]+"), r"\1…"),
     (re.compile(r"\$argon2[a-z]*\$\S+"), "$argon2…"),
     (re.compile(r"(://[^/\s:@]*:)[^/\s@]+@"), r"\1…@"),
     (re.compile(r"(?i)\b(user|browser)=\"?2\|[^\s;,]+"), r"\1=…"),

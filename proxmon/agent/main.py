@@ -30,11 +30,12 @@ def main(argv: list[str] | None = None) -> int:
         return parse.main(words[1:])
     try:
         settings = read_settings(words, os.environ)
+        told = warnings(words, os.environ)
     except SettingsError as error:
         print(f"proxmon agent: {error}", file=sys.stderr)
         return 2
     start_logging(settings.verbose)
-    for warning in warnings(words):
+    for warning in told:
         log.warning("%s", warning)
     if settings.check and settings.server:
         return check_server(settings)

@@ -64,7 +64,8 @@ class Settings(NamedTuple):
 
 
 _NUMBERS = ("interval", "medium_interval", "slow_interval", "spool_hours", "spool_mib", "zpool_interval")
-_TEXTS = ("server", "token", "spool", "ca_file", "pve_token", "pve_url", "pve_ca_file", "root", "path")
+_TEXTS = ("server", "token", "token_file", "spool", "ca_file", "pve_token", "pve_url", "pve_ca_file", "root", "path")
+VARIABLES = ("PROXMON_CONFIG", *(f"PROXMON_{name.upper()}" for name in (*_NUMBERS, *_TEXTS)))
 
 
 def argument_parser() -> argparse.ArgumentParser:
@@ -107,10 +108,9 @@ def read_settings(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
 
     """
     options = vars(argument_parser().parse_args(argv))
-    config_path = options["config"] or environ.get("PROXMON_CONFIG")
-    layers: list[Mapping[str, Any]] = [options, _from_environment(environ), _from_file(config_path)]
+    layers: list[Mapping[str, Any]] = [options, _from_environment(environ), _from_file(_config_path(options, environ))]
     values: dict[str, Any] = {}
-    for name in (*_NUMBERS, *_TEXTS, "token_file"):
+    for name in (*_NUMBERS, *_TEXTS):
         found = [layer[name] for layer in layers if layer.get(name) not in (None, "")]
         if found:
             values[name] = found[0]
@@ -125,11 +125,17 @@ def read_settings(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
     return _checked(values, flags)
 
 
-def warnings(argv: Sequence[str]) -> list[str]:
+def warnings(argv: Sequence[str], environ: Mapping[str, str]) -> list[str]:
     """Return what the user should know about how the settings were given."""
+    told: list[str] = []
     if any(word == "--token" or word.startswith("--token=") for word in argv):
-        return ["the token is on the command line, where others on this machine can read it: prefer --token-file"]
-    return []
+        told.append("the token is on the command line, where others on this machine can read it: prefer --token-file")
+    # Not refused: a file may have been written for a newer agent.
+    config = _from_file(_config_path(vars(argument_parser().parse_args(argv)), environ))
+    unknown = [name for name in config if name not in (*_NUMBERS, *_TEXTS)]
+    if unknown:
+        told.append(f"the config file has keys that this agent does not know: {', '.join(unknown)}")
+    return told
 
 
 def read_private(path: str) -> str:
@@ -153,6 +159,14 @@ def _read(path: str, is_private: Callable[[str], bool]) -> str:
     return text
 
 
+def _check_readable(path: str) -> None:
+    try:
+        with open(path, "rb"):
+            pass
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror}") from error
+
+
 def parse_config(text: str) -> dict[str, str]:
     """Read KEY=VALUE lines; `#` begins a comment line, `[section]` lines are passed over, quotes around a value go."""
     values: dict[str, str] = {}
@@ -165,8 +179,12 @@ def parse_config(text: str) -> dict[str, str]:
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    names = (*_NUMBERS, *_TEXTS, "token_file")
+    names = (*_NUMBERS, *_TEXTS)
     return {name: environ[f"PROXMON_{name.upper()}"] for name in names if f"PROXMON_{name.upper()}" in environ}
+
+
+def _config_path(options: Mapping[str, Any], environ: Mapping[str, str]) -> str | None:
+    return options["config"] or environ.get("PROXMON_CONFIG")
 
 
 def _from_file(path: str | None) -> dict[str, str]:
@@ -199,6 +217,8 @@ def _checked(values: dict[str, Any], flags: dict[str, Any]) -> Settings:
     token = values.setdefault("token", "")
     if any(not 32 < ord(char) < 127 for char in token):
         raise SettingsError("the token has characters that no token has: copy it again")
+    if "ca_file" in values:
+        _check_readable(values["ca_file"])
     values.setdefault("server", "")
     if values["server"]:
         try:

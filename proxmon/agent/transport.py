@@ -240,7 +240,10 @@ def _tls_context(ca_file: str | None) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if ca_file:
-        context.load_verify_locations(cafile=ca_file)
+        try:
+            context.load_verify_locations(cafile=ca_file)
+        except OSError as error:  # which does not name the file
+            raise TransportError(f"{ca_file} has no certificate that can be read: {_reason(error)}") from error
     elif os.path.isdir(SYSTEM_CA_FOLDER):
         context.load_verify_locations(capath=SYSTEM_CA_FOLDER)
     else:

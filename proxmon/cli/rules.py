@@ -81,7 +81,10 @@ def _alert_row(row: Row) -> tuple[str, ...]:
 
 def show_rules(options: argparse.Namespace) -> None:
     """Print what holds on a host."""
-    found = explain_host(load_book(settings_of(options)), options.host)
+    settings = settings_of(options)
+    if all(row["name"] != options.host for row in open_administration(settings).list_hosts()):
+        raise NotFoundError(f"Name a host that `proxmon hosts list` lists: {options.host} is none.")
+    found = explain_host(load_book(settings), options.host)
     if options.json:
         print_json([asdict(one) for one in found])
     else:

@@ -10,7 +10,7 @@ from proxmon.config import Settings
 from proxmon.control import write_private
 from proxmon.errors import ReadOnlyError, RulesError
 from proxmon.rulebook.book import RuleBook
-from proxmon.rulebook.reading import read_rules, read_rules_file, read_text
+from proxmon.rulebook.reading import read_rules, read_text
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +34,7 @@ class RulesFile:
     def __init__(self, settings: Settings, *, is_kept: bool = True) -> None:
         self._is_kept = is_kept
         self.path = settings.rules_path
+        self._is_named = bool(settings.rules_file)
         self._settings = settings.rules
         self._accepted = settings.data_directory / ACCEPTED_NAME
         self._mark = mark_of(self.path)
@@ -64,8 +65,8 @@ class RulesFile:
 
     def _load(self, before: Loaded) -> Loaded:
         try:
-            entries = read_rules_file(self.path, self._settings)
-            text = read_text(self.path)
+            text = read_text(self.path, is_named=self._is_named)
+            entries = read_rules(text, self._settings)
         except RulesError as error:
             log.warning("%s cannot be used, and the rules before it hold: %s", self.path, error)
             return replace(before, problem=error)

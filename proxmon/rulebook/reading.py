@@ -53,13 +53,15 @@ def read_rules_file(path: Path, settings: RuleSettings) -> tuple[Entry, ...]:
     return read_rules(read_text(path), settings)
 
 
-def read_text(path: Path) -> str:
-    """Return the text of a file, empty where there is none. Raises RulesError."""
+def read_text(path: Path, *, is_named: bool = False) -> str:
+    """Return the text of a file, empty where there is none. Raises RulesError, also when one was named and is not."""
     try:
         if path.stat().st_size > LARGEST_BYTES:
             raise RulesError(f"Shorten {path.name}: it is larger than {LARGEST_BYTES:,} bytes.")
         return path.read_text(encoding="utf-8")
-    except (FileNotFoundError, NotADirectoryError):  # the second beside a bundle, which is one file
+    except (FileNotFoundError, NotADirectoryError) as error:  # the second beside a bundle, which is one file
+        if is_named:
+            raise RulesError(f"Put your rules where PROXMON_RULES says: {path} does not exist.") from error
         return ""
     except (OSError, UnicodeDecodeError) as error:
         raise RulesError(f"Make {path} a readable UTF-8 file: {error}.") from error

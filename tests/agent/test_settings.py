@@ -58,8 +58,15 @@ def test_a_token_can_lie_in_a_file_of_its_own(tmp_path: Path) -> None:
 
 
 def test_a_token_on_the_command_line_is_warned_of() -> None:
-    assert "others on this machine can read it" in warnings(BASE)[0]
-    assert warnings(["--server", "http://m", "--token-file", "x"]) == []
+    assert "others on this machine can read it" in warnings(BASE, {})[0]
+    assert warnings(["--server", "http://m", "--token-file", "x"], {}) == []
+
+
+def test_a_key_of_the_file_that_is_not_known_is_warned_of_and_not_refused(tmp_path: Path) -> None:
+    config = a_config(tmp_path, "server = http://m\ntoken = abc\ntoken_file =\nmedium_intervall = 3\nlater = 1\n")
+    assert read_settings(["--config", config], {}).medium_interval == 300.0
+    (told,) = warnings([], {"PROXMON_CONFIG": config})
+    assert told.endswith("does not know: medium_intervall, later")
 
 
 @pytest.mark.parametrize(
@@ -75,6 +82,8 @@ def test_a_token_on_the_command_line_is_warned_of() -> None:
         ([*BASE, "--interval", "-1"], "positive number"),
         (["--server", "http://m", "--token", "a b"], "copy it again"),
         (["--server", "http://m", "--token-file", "/no/such/file"], "cannot be read"),
+        ([*BASE, "--ca-file", "/no/such/file"], "/no/such/file cannot be read"),
+        ([*BASE, "--ca-file", "/"], "/ cannot be read"),
     ],
 )
 def test_what_cannot_be_is_said_with_what_to_do(argv: list[str], said: str) -> None:

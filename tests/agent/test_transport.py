@@ -188,6 +188,12 @@ def test_a_certificate_of_nobody_we_know_is_refused(tls_server: TlsServer) -> No
     assert tls_server.messages == []
 
 
+def test_a_file_without_an_authority_is_named(tls_server: TlsServer, tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("no certificate")
+    with pytest.raises(TransportError, match=r"ca\.pem has no certificate"):
+        post(tls_server.url, ca_file=str(tmp_path / "ca.pem"))
+
+
 def test_a_certificate_that_has_ended_is_refused(tmp_path: Path) -> None:
     sign(tmp_path, days=-1)
     TlsServer.folder = tmp_path

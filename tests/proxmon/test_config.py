@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from proxmon.config import default_data_directory, list_settings, read_settings
+from proxmon.agent.settings import VARIABLES
+from proxmon.config import default_data_directory, list_settings, read_settings, warn_of_unknown_names
 from proxmon.errors import SettingsError
 
 
@@ -30,6 +31,13 @@ def test_the_environment_sets_and_an_option_wins() -> None:
         ("PROXMON_SCRUB_MAX_DAYS", "nan"),
         ("PROXMON_TRUST_PROXY", "maybe"),
         ("PROXMON_CAPACITY_WARNING_PERCENT", "95"),
+        ("PROXMON_HEARTBEAT_URL", "mon.example"),
+        ("PROXMON_PUBLIC_URL", "mon.example"),
+        ("PROXMON_PREFIX", "http://x"),
+        ("PROXMON_PREFIX", "/a/../b"),
+        ("PROXMON_PREFIX", "/."),
+        ("PROXMON_PREFIX", "/a//b"),
+        ("PROXMON_PREFIX", "/a b"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named(name: str, value: str) -> None:
@@ -48,6 +56,28 @@ def test_every_setting_has_a_name_and_a_sentence() -> None:
         assert doc.endswith(".")
 
 
-@pytest.mark.parametrize(("prefix", "root"), [("", ""), ("/", ""), ("mon", "/mon"), ("/a/b/", "/a/b")])
+@pytest.mark.parametrize(
+    ("prefix", "root"), [("", ""), ("/", ""), ("mon", "/mon"), ("/a/b/", "/a/b"), ("/.a..~-_", "/.a..~-_")]
+)
 def test_a_prefix_becomes_the_root_of_all_paths(prefix: str, root: str) -> None:
     assert read_settings({"PROXMON_PREFIX": prefix}).root == root
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [("'$argon2'", "$argon2"), ('"$argon2"', "$argon2"), ("''x'", "'x"), ("'x\"", "'x\""), ("'", "'")],
+)
+def test_quotes_that_no_shell_took_from_the_hash_go(given: str, kept: str) -> None:
+    assert read_settings({"DASHBOARD_PASSWORD_HASH": given}).password_hash == kept
+
+
+def test_names_that_are_no_settings_are_told_at_once(caplog: pytest.LogCaptureFixture) -> None:
+    warn_of_unknown_names({"PROXMON_SCRUB_MAX_DAY": "3", "PROXMON_X": "", "PROXMON_PORT": "1", "HOME": "/root"})
+    (told,) = caplog.messages
+    assert "changes nothing: PROXMON_SCRUB_MAX_DAY, PROXMON_X;" in told
+
+
+def test_names_that_others_read_are_not_told(caplog: pytest.LogCaptureFixture) -> None:
+    others = ("PROXMON_SOAK", "PROXMON_BENCH_DAYS", "PROXMON_AGENT_PYTHON", "PROXMON_DESTDIR")
+    warn_of_unknown_names(dict.fromkeys((*VARIABLES, *others), "1"), VARIABLES)
+    assert caplog.messages == []

@@ -13,6 +13,7 @@ from proxmon.auth import hash_password
 from proxmon.logs import ALIKE_SECONDS, MOST_ALIKE, JsonFormatter, Repeats, TextFormatter, without_secrets
 
 TOKEN = secrets.token_urlsafe(32)
+DASHED = f"-{'x' * 41}-"  # one of 32 begins or ends like this
 HASH = hash_password("secret")
 
 
@@ -27,12 +28,15 @@ def a_record(message: str, *args: object, **changes: object) -> logging.LogRecor
     [
         (f"Authorization: Bearer {TOKEN}", TOKEN),
         (f"token={TOKEN} was refused", TOKEN),
+        ("404 GET /x?a=1&password=hunter2&b=2 (127.0.0.1)", "hunter2"),
+        ("400 POST /login (127.0.0.1): Invalid unicode in password: b'hunter2\\xe4'", "hunter2"),
+        (f"token={DASHED} was refused", DASHED),
         ("404 GET /acknowledge/abc.def-1 (127.0.0.1)", "abc.def-1"),
         (f"DASHBOARD_PASSWORD_HASH={HASH}", HASH[10:]),
         ("https://monitor:hunter2@mon.example/x", "hunter2"),
         ('Cookie: user="2|1:0|10:1700000000|4:user|8:b3duZXI=|0af"', "b3duZXI"),
     ],
-    ids=["header", "field", "link", "hash", "address", "cookie"],
+    ids=["header", "field", "query", "form", "dashes", "link", "hash", "address", "cookie"],
 )
 def test_a_credential_is_never_written(text: str, secret: str) -> None:
     assert secret in text

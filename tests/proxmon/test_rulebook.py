@@ -314,3 +314,15 @@ def test_a_file_that_is_a_directory_or_no_text_is_told(tmp_path: Path) -> None:
     (tmp_path / "rules.toml").rmdir()
     (tmp_path / "rules.toml").write_bytes(b"\xff\xfe")
     assert "UTF-8" in str(a_file(tmp_path).loaded.problem)
+
+
+def test_a_file_that_was_named_and_is_missing_is_told_and_read_once_it_is_there(tmp_path: Path) -> None:
+    named = tmp_path / "mine.toml"
+    file = RulesFile(Settings(data=str(tmp_path), rules_file=str(named)))
+    assert f"{named} does not exist" in str(file.loaded.problem)
+    named.write_text("[[scrub_age]]\nmax_days = 40")
+    assert file.poll() is not None
+    assert (days(file), file.loaded.problem) == (40, None)
+    named.unlink()
+    assert file.poll() is not None
+    assert (days(file), file.loaded.problem is None) == (40, False)
