@@ -9,7 +9,7 @@ PARALLEL := -n auto --dist loadfile
 BOUNDED := --maxfail 25 --timeout 300 --session-timeout 2400
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test test-duckdb2 test-quack check format agent bench soak screenshots clean
+.PHONY: help setup run demo test test-duckdb2 test-quack check format agent wheel bench soak screenshots clean
 
 help: ## show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -67,6 +67,11 @@ format: setup ## put the code into its form
 agent: .venv/run.stamp ## build the agent's single file into dist/
 	mkdir -p dist
 	$(BIN)/python -m proxmon.agent_bundle dist/proxmon-agent.pyz
+
+# Whatever an earlier build left below build/lib would be in it.
+wheel: .venv/run.stamp ## build the wheel that a server installs into dist/
+	rm -rf build/lib
+	$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
 
 bench: setup ## measure, and print a table
 	$(BIN)/python -m tools.bench

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 from collections import defaultdict
 from collections.abc import Callable, Coroutine, Sequence
@@ -249,15 +250,35 @@ def resume(recorder: Recorder, store: Store, hosts: Sequence[HostSnapshot]) -> N
 
 
 async def run_until_told(*works: Coroutine[None, None, None]) -> None:
-    """Run until SIGINT or SIGTERM, then end the works, which have some seconds to clean up after themselves."""
+    """Run until SIGINT, SIGTERM or SIGHUP, then end the works, which have some seconds to clean up after themselves."""
     loop, told = asyncio.get_running_loop(), asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, told.set)
+    terminals = [output for output in (1, 2) if os.isatty(output)]
+
+    def hang_up() -> None:
+        leave(terminals)
+        told.set()
+
+    for number in ending_signals():
+        loop.add_signal_handler(number, hang_up if number == signal.SIGHUP else told.set)
     tasks = [asyncio.create_task(_log_failure(work)) for work in works]
     await told.wait()
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks, timeout=STOP_SECONDS)
+
+
+def ending_signals() -> list[signal.Signals]:
+    """List the signals that end the server; a closed terminal does not where that is ignored, as by ``nohup``."""
+    is_ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    return [signal.SIGINT, signal.SIGTERM, *([] if is_ignored else [signal.SIGHUP])]
+
+
+def leave(outputs: Sequence[int]) -> None:
+    """Let what is written to these go nowhere: to write to a terminal that was closed fails."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for output in outputs:
+        os.dup2(nowhere, output)
+    os.close(nowhere)
 
 
 async def _log_failure(work: Coroutine[None, None, None]) -> None:

@@ -9,6 +9,7 @@ from typing import cast
 
 import pytest
 
+from dashboards.pages import PAGES, PageSpec
 from proxmon.board import Board
 from proxmon.bus import Bus
 from proxmon.cli import make_parser
@@ -21,6 +22,7 @@ from proxmon.ingest import Ingest, SampleStore
 from proxmon.metrics import FleetCollector
 from proxmon.status import RULE_NAMES
 from tests.builders import NOW, a_snapshot
+from tests.servers import Server
 
 ROOT = Path(__file__).parent.parent
 DOCS = {path.name: path.read_text(encoding="utf-8") for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]}
@@ -40,6 +42,17 @@ def test_every_rule_is_explained(rule: str) -> None:
 @pytest.mark.parametrize("pattern", [pattern for pattern, _ in HANDLERS])
 def test_every_route_is_explained(pattern: str) -> None:
     assert pattern.replace("([^/]+)", "NAME").replace(r"(\d+)", "ID").replace("\\", "") in DOCS["api.md"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.path)
+def test_every_page_is_explained(page: PageSpec) -> None:
+    assert f"`{page.path.replace('{name}', 'NAME')}`" in DOCS["api.md"].partition("## Pages")[2]
+
+
+def test_every_file_of_the_data_directory_is_explained(server: Server) -> None:
+    files = {path.name for path in server.data.iterdir() if path.is_file()}
+    assert {"cookie.key", "links.key", "server.json", "store.lock"} <= files
+    assert {name for name in files if f"`{name}`" not in DOCS["store.md"]} == set()
 
 
 @pytest.mark.parametrize("name", DOCS)

@@ -7,10 +7,11 @@ import asyncio
 import os
 import re
 import secrets
+import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -26,6 +27,7 @@ from proxmon.demo.history import HOSTS_WITH_PAST, Past, write_history
 from proxmon.errors import SettingsError
 from proxmon.logs import set_up_logging
 from proxmon.parts import load_part
+from proxmon.runtime import ending_signals
 
 DEMO_HOSTS = 8
 DEMO_DAYS = 30.0
@@ -68,34 +70,55 @@ def first_look(options: argparse.Namespace) -> None:
     start(settings, watch_this_machine)
 
 
-def run_demo(options: argparse.Namespace) -> None:
-    """Run the server with a simulated fleet; its store is gone afterwards unless --data names a place."""
+def run_demo(options: argparse.Namespace) -> int:
+    """Run the server with a simulated fleet; its store is gone afterwards unless --data names a place.
+
+    Returns the exit status, which names the signal that ended it while it made the history.
+    """
     if options.days is not None and not 0 <= options.days <= 365:
         raise SettingsError("Choose from 0 to 365 days of history: --days 30.")
     if options.hosts < 1:
         raise SettingsError("Choose at least one host for the demo: --hosts 8.")
+    told = note_endings()
     with tempfile.TemporaryDirectory(prefix="proxmon-demo-") as directory:
         options.data = options.data or directory
         settings = with_password(settings_of(options))
         usual = DEMO_DAYS if options.hosts <= HOSTS_WITH_PAST else 0.0
-        past = make_past(settings, options.hosts, usual if options.days is None else options.days)
-        start(settings, _demo(options.hosts, past))
+        days = usual if options.days is None else options.days
+        past = make_past(settings, options.hosts, days, is_over=lambda: bool(told))
+        if told:
+            return 128 + told[0]
+        start(settings, _demo(options.hosts, past, told))
+    return 0
 
 
-def make_past(settings: Settings, hosts: int, days: float) -> Past | None:
+def note_endings() -> Sequence[int]:
+    """Return the list that signals which end us are put into, until the server runs, which has handlers of its own.
+
+    None raises an error, not even Ctrl-C: DuckDB makes another one of what is raised in the midst of a query.
+    """
+    told = list[int]()
+    for number in ending_signals():
+        signal.signal(number, lambda number, _: told.append(number))
+    return told
+
+
+def make_past(settings: Settings, hosts: int, days: float, is_over: Callable[[], bool] = lambda: False) -> Past | None:
     """Write the demo's history into a store without hosts; one that has some keeps the history it has."""
     store = load_part("store").open(Path(settings.data))
     try:
         if days <= 0 or store.snapshot().hosts:
             return None
         print(f"  Making {days:g} days of history…", flush=True)
-        return write_history(store, settings, datetime.now(UTC), hosts=hosts, days=days)
+        return write_history(store, settings, datetime.now(UTC), hosts=hosts, days=days, is_over=is_over)
     finally:
         store.close()
 
 
-def _demo(hosts: int, past: Past | None) -> Callable[[Monitor, str], Awaitable[None]]:
+def _demo(hosts: int, past: Past | None, told: Sequence[int]) -> Callable[[Monitor, str], Awaitable[None]]:
     async def feed(monitor: Monitor, url: str) -> None:
+        if told:  # while the server started, which has heard nothing of it
+            signal.raise_signal(told[0])
         await feed_demo(monitor, url, hosts, past=past)
 
     return feed

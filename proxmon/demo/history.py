@@ -77,23 +77,27 @@ def write_history(
     hosts: int = 8,
     days: float = 30.0,
     watch: Callable[[Monitor], None] = lambda _: None,
+    is_over: Callable[[], bool] = lambda: False,
 ) -> Past:
     """Add the demo's hosts and write their last days before it begins.
 
-    ``watch`` is given the monitor of then before anything happens, to subscribe to its bus.
+    ``watch`` is given the monitor of then before anything happens, to subscribe to its bus. ``is_over`` is asked again
+    and again, and ends the writing where it is.
     """
     clock, scenario = PastClock(begins_at - days * DAY), Scenario(begins_at)
     monitor = make_monitor(store, settings, clock)
     watch(monitor)
-    return Past(scenario, asyncio.run(_write(_Writer(monitor, store, clock), scenario, hosts)))
+    return Past(scenario, asyncio.run(_write(_Writer(monitor, store, clock), scenario, hosts, is_over)))
 
 
-async def _write(writer: _Writer, scenario: Scenario, hosts: int) -> dict[str, str]:
+async def _write(writer: _Writer, scenario: Scenario, hosts: int, is_over: Callable[[], bool]) -> dict[str, str]:
     """Write the past from the writer's moment on; return the hosts' tokens by name."""
     monitor, starts_at = writer.monitor, writer.clock.now
     tokens = {name: (await monitor.hosts.add(name)).token for name in map(host_name, range(hosts))}
     ids = [_host_id(monitor, name) for name in tokens]
     for chunk in _chunks(past_messages(scenario, ids, starts_at)):
+        if is_over():
+            return tokens
         await writer.write(chunk)
     await writer.finish(scenario.begins_at)
     return tokens

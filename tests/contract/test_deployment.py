@@ -51,12 +51,15 @@ def is_listening(port: int) -> bool:
         return trial.connect_ex(("127.0.0.1", port)) == 0
 
 
-def write_configuration(folder: Path, upstream: str, port: int, way: str) -> Path:
+def write_configuration(folder: Path, upstream: str, port: int, plain_port: int, way: str) -> Path:
     """Write deploy/nginx.conf as a whole configuration, with the places and ports of this test."""
     pool = f"upstream kept {{ server {upstream}; keepalive 1; }}\n" if way == KEPT else ""
     text = (ROOT / "deploy/nginx.conf").read_text()
     for old, new in (
         ("listen 443 ssl", f"listen 127.0.0.1:{port} ssl"),
+        ("listen [::]:443 ssl", f"listen unix:{folder}/https ssl"),  # not every machine has IPv6
+        ("listen 80;", f"listen 127.0.0.1:{plain_port};"),
+        ("listen [::]:80;", f"listen unix:{folder}/http;"),
         ("/etc/ssl/proxmon/fullchain.pem", str(folder / "cert.pem")),
         ("/etc/ssl/proxmon/privkey.pem", str(folder / "key.pem")),
         ("http://127.0.0.1:5006", "http://kept" if pool else f"http://{upstream}"),
@@ -84,8 +87,8 @@ def proxied(
     argv = ("openssl", "req", "-x509", "-days", "2", *subject, *key, "-out", str(folder / "cert.pem"))
     subprocess.run(argv, check=True, capture_output=True, timeout=60)
     server = Server(folder / "data", environment={"PROXMON_TRUST_PROXY": "yes"}).start()
-    port = free_port()
-    path = write_configuration(folder, urlsplit(server.url).netloc, port, request.param)
+    port, plain_port = free_port(), free_port()
+    path = write_configuration(folder, urlsplit(server.url).netloc, port, plain_port, request.param)
     proxy = subprocess.Popen([program, "-c", str(path), "-e", str(folder / "error.log")])
     deadline = time.monotonic() + START_SECONDS
     while not is_listening(port):
@@ -116,6 +119,15 @@ def test_a_login_behind_nginx_is_secure_and_leads_on(proxied: tuple[Server, str,
     page = requests.get(url, cookies=answer.cookies, verify=str(certificate), timeout=30)
     assert page.status_code == 200
     assert "frame-ancestors 'none'" in page.headers["Content-Security-Policy"]
+
+
+def test_nginx_leads_from_http_to_https(proxied: tuple[Server, str, Path]) -> None:
+    _, _, certificate = proxied
+    (plain_port,) = re.findall(r"listen 127\.0\.0\.1:(\d+);", (certificate.parent / "nginx.conf").read_text())
+    url = f"http://localhost:{plain_port}/hosts/pve-01?at=2026-11-20T03:12Z"
+    answer = requests.get(url, allow_redirects=False, timeout=30)
+    assert answer.status_code == 301
+    assert answer.headers["Location"] == "https://localhost/hosts/pve-01?at=2026-11-20T03:12Z"
 
 
 @pytest.mark.parametrize(("origin", "status"), [("", 101), ("https://evil.example", 403)])

@@ -20,7 +20,9 @@ from bokeh.command.subcommands.serve import Serve as BokehServe
 from panel.command.serve import Serve
 
 from dashboards.panel_serve import given_options, panel_settings, unused_options
+from dashboards.server import check_certificate
 from proxmon.auth import hash_password
+from proxmon.config import Settings
 from proxmon.control import private_key
 from proxmon.errors import SettingsError
 from tests.servers import ROOT, WAYS, Server
@@ -220,6 +222,7 @@ def refused(tmp_path: Path, *options: str, **settings: str) -> str:
         (("--port", "70000"), "0 to 65535"),
         (("--port", "abc"), "0 to 65535"),
         (("--address", "203.0.113.9"), "address of this machine"),
+        (("--address", "nonsense..host"), "address of this machine"),
         (("--data", "/proc/nowhere"), "/proc/nowhere"),
         (("--data", __file__), "PROXMON_DATA"),
     ],
@@ -263,6 +266,16 @@ def test_a_certificate_that_cannot_be_used_is_said_in_one_sentence(tmp_path: Pat
     assert "PEM" in refused(tmp_path, PROXMON_TLS_CERTIFICATE=str(tmp_path / file))
 
 
+@pytest.mark.parametrize("missing", ["cert", "key"])
+def test_a_file_of_a_certificate_that_is_missing_is_named(tmp_path: Path, missing: str) -> None:
+    files = {name: tmp_path / f"{name}.pem" for name in ("cert", "key")}
+    for name in files.keys() - {missing}:
+        files[name].write_text("no certificate")
+    settings = Settings(tls_certificate=str(files["cert"]), tls_key=str(files["key"]))
+    with pytest.raises(SettingsError, match=f"PEM.*{missing}.pem"):
+        check_certificate(settings)
+
+
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
     """Give a file with a key and a certificate for another name than the local one."""
@@ -294,13 +307,17 @@ def test_the_log_has_one_json_object_a_line_and_what_the_level_asks_for(
     tmp_path: Path, way: str, level: str, is_logged: bool
 ) -> None:
     data = tmp_path / "data"
-    data.mkdir(mode=0o755)  # of which the server warns
-    logging = {"PROXMON_LOG_FORMAT": "json", "PROXMON_LOG_LEVEL": level}
+    data.mkdir()
+    data.chmod(0o755)  # of which the server warns, whatever this process's umask is
+    names = {"PROXMON_SCRUB_MAX_DAY": "3", "PROXMON_INTERVAL": "3"}  # no setting, and one of the agent
+    logging = {"PROXMON_LOG_FORMAT": "json", "PROXMON_LOG_LEVEL": level, **names}
     server = Server(data, way=way, environment=logging).start()
     server.stop()
     lines = (tmp_path / "data.log").read_text().splitlines()
     entries = [json.loads(line) for line in lines if line.startswith("{")]
     assert [entry["level"] for entry in entries if "chmod 700" in entry["message"]] == ["warning"] * is_logged
+    unknown = [entry["message"] for entry in entries if "PROXMON_" in entry["message"]]
+    assert ["PROXMON_INTERVAL" in message for message in unknown] == [False] * is_logged
     assert all(set(entry) >= {"time", "level", "logger", "message"} for entry in entries)
     # What is no entry is what the commands print for people.
     assert not [line for line in lines if not line.startswith("{") and "WARNING" in line]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from proxmon.auth import hash_password
 from proxmon.control import read_control
 from tests.builders import a_message, a_wire_sample
 from tests.contract.test_lane import Agent, a_raw_connection, a_request
@@ -69,10 +71,57 @@ def test_known_agents_do_not_hold_it_up_and_what_was_acknowledged_to_them_is_kep
     server.stop()
 
 
+def test_a_terminal_that_is_closed_stops_it_cleanly(tmp_path: Path) -> None:
+    data, environment = tmp_path / "data", os.environ | {"DASHBOARD_PASSWORD_HASH": hash_password("secret")}
+    ours, terminal = pty.openpty()
+    command = ["setsid", "--ctty", sys.executable, "-m", "proxmon", "serve", "--port", "0", "--data", str(data)]
+    running = subprocess.Popen(command, cwd=ROOT, env=environment, stdin=terminal, stdout=terminal, stderr=terminal)
+    os.close(terminal)
+    wait_for(lambda: is_well(data))
+    os.close(ours)
+    assert running.wait(20) == 0
+    assert left_in(data) == {"cookie.key", "fleet.duckdb", "links.key", "secrets.sqlite", "store.lock"}
+
+
+def test_a_server_started_by_nohup_outlives_its_terminal(tmp_path: Path) -> None:
+    server = Server(tmp_path / "data", wrapper=("nohup",)).start()
+    assert server.process is not None
+    server.process.send_signal(signal.SIGHUP)
+    assert server.ask("GET", "/healthz").ok
+    server.stop()
+    assert server.process.returncode == 0
+
+
+@pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_demo_that_is_stopped_while_it_makes_history_leaves_nothing_behind(
+    tmp_path: Path, told: signal.Signals
+) -> None:
+    command = [sys.executable, "-m", "proxmon", "demo", "--port", "0"]
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    with (tmp_path / "log").open("wb") as log:
+        running = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+    wait_for(lambda: next(tmp_path.glob("proxmon-demo-*/fleet.journal-1"), None))
+    running.send_signal(told)
+    assert running.wait(20) == 128 + told
+    assert left_in(tmp_path) == {"log"}
+    assert "Traceback" not in (tmp_path / "log").read_text()
+
+
 def test_told_to_it_says_where_each_thread_is_and_goes_on(each_server: Server) -> None:
     assert "tornado/platform/asyncio.py" in wait_for(lambda: each_server.stacks().rpartition("Current thread")[2])
     assert each_server.ask("GET", "/healthz").ok
     assert each_server.control.token not in each_server.log()
+
+
+def is_well(data: Path) -> bool:
+    with suppress(requests.RequestException):
+        local = read_control(data)
+        return local is not None and requests.get(f"{local.url}/healthz", timeout=30).ok
+    return False
+
+
+def left_in(directory: Path) -> set[str]:
+    return {path.name for path in directory.iterdir()}
 
 
 def ask_for_ever(server: Server) -> None:

@@ -1,11 +1,11 @@
-"""``make bench``: prints the table and writes it to ``build/bench.md`` and ``build/bench.json``."""
+"""``make bench``: prints the table and writes it to ``build/bench.md`` and ``.json``; of parts, ``bench-PART.md``."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tools.bench.agent import measure_agent
@@ -24,13 +24,24 @@ from tools.bench.table import Row, as_json, as_markdown
 
 def main() -> None:
     """Measure everything, or the parts that are named."""
-    parser = argparse.ArgumentParser(prog="python -m tools.bench", description=__doc__)
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)} (all of them)")
-    rows: list[Row] = []
-    for part in parser.parse_args().parts or PARTS:
+    parts = parse_parts()
+    rows, name = list[Row](), "-".join(("bench", *parts))
+    for part in parts or PARTS:
         rows += PARTS[part]()
-        report(rows)
-    print(report(rows))
+        report(rows, name)
+    print(report(rows, name))
+
+
+def parse_parts(argv: Sequence[str] | None = None) -> list[str]:
+    """Return the parts that are named; nothing stands for all of them."""
+    parser = argparse.ArgumentParser(prog="python -m tools.bench", description=__doc__)
+    known = ", ".join(PARTS)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{known} (all of them)")
+    parts: list[str] = parser.parse_args(argv).parts
+    # With `choices` argparse, in Python 3.11, refuses the empty list as well.
+    if unknown := sorted(set(parts).difference(PARTS)):
+        parser.error(f"there is no part {', '.join(unknown)}: choose from {known}")
+    return parts
 
 
 def measure_pages() -> list[Row]:
@@ -53,14 +64,14 @@ PARTS: dict[str, Callable[[], list[Row]]] = {
 }
 
 
-def report(rows: list[Row]) -> str:
-    """Keep the table as it is so far, and return it."""
+def report(rows: list[Row], name: str) -> str:
+    """Keep the table as it is so far in files of that name, and return it."""
     machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
     text = f"Measured on {machine}.\n\n{as_markdown(rows)}\n"
     directory = Path("build")
     directory.mkdir(exist_ok=True)
-    (directory / "bench.md").write_text(text, encoding="utf-8")
-    (directory / "bench.json").write_text(as_json(rows) + "\n", encoding="utf-8")
+    (directory / f"{name}.md").write_text(text, encoding="utf-8")
+    (directory / f"{name}.json").write_text(as_json(rows) + "\n", encoding="utf-8")
     return text
 
 
