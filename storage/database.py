@@ -10,7 +10,7 @@ import logging
 import re
 import threading
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import duckdb
@@ -21,7 +21,7 @@ from storage.directory import DataDirectory, locked_error
 from storage.errors import StoreLockedError
 from storage.guard import Guard
 from storage.migrations import migrate
-from storage.salvage import salvage_wal
+from storage.salvage import salvage_wal, tell_of_damage
 
 log = logging.getLogger(__name__)
 
@@ -85,12 +85,16 @@ class Database:
             StoreUnavailableError: it cannot be opened; StoreLockedError when another process has it open.
         """
         try:
-            root = self._connect()
-            quiet(root)
-            migrate(root)
-            for setting in SETTINGS:
-                root.execute(setting)
-        except duckdb.Error as error:
+            root, aside = self._connect()
+            with ExitStack() as opened:
+                opened.callback(root.close)
+                quiet(root)
+                tell_of_damage(root, self._directory, aside)
+                migrate(root)
+                for setting in SETTINGS:
+                    root.execute(setting)
+                opened.pop_all()
+        except (duckdb.Error, OSError) as error:
             raise StoreUnavailableError(f"The store cannot be opened: {first_line(error)}") from error
         self._directory.protect_files()
         self._root = root
@@ -181,17 +185,19 @@ class Database:
             self._is_paused = False
             self._changed.notify_all()
 
-    def _connect(self) -> DuckDBPyConnection:
+    def _connect(self) -> tuple[DuckDBPyConnection, Path | None]:
+        """Open the file, if need be with a part of its log; return with it where a damaged log is kept then."""
         path = str(self._directory.database_path)
         try:
-            return duckdb.connect(path, config=CONFIG)
+            return duckdb.connect(path, config=CONFIG), None
         except duckdb.Error as error:
             held = locked_by(self._directory.path, error)
             if held is not None:
                 raise held from error
-            if not salvage_wal(self._directory.wal_path, error, lambda: duckdb.connect(path, config=CONFIG).close()):
+            aside = salvage_wal(self._directory, error, lambda: duckdb.connect(path, config=CONFIG).close())
+            if aside is None:
                 raise
-        return duckdb.connect(path, config=CONFIG)
+        return duckdb.connect(path, config=CONFIG), aside
 
 
 def quiet(connection: DuckDBPyConnection) -> None:

@@ -22,6 +22,7 @@ import msgspec
 
 from proxmon.payload import Tier
 from storage.arrow import pa
+from storage.filled import note_filled
 
 log = logging.getLogger(__name__)
 
@@ -102,9 +103,13 @@ class Journal:
     def release(self, through_id: int) -> None:
         """Empty the files of which DuckDB has everything, which is all samples up to this one."""
         with self._lock:
-            for one in self._files:
-                if one.length and one.last_id <= through_id:
-                    _clear(one)
+            last_ids = [one.last_id for one in self._done(through_id)]
+        if last_ids:
+            # Not under the lock: nobody who appends waits for it.
+            note_filled(self._files[0].path.parent, max(last_ids))
+        with self._lock:
+            for one in self._done(through_id):
+                _clear(one)
 
     def close(self, *, is_needed: bool) -> None:
         """Close the files; those that are not needed any more are deleted."""
@@ -112,6 +117,9 @@ class Journal:
             os.close(one.descriptor)
             if not is_needed:
                 one.path.unlink(missing_ok=True)
+
+    def _done(self, through_id: int) -> list[_File]:
+        return [one for one in self._files if one.length and one.last_id <= through_id]
 
 
 def recover(paths: Sequence[Path]) -> list[Entry]:

@@ -15,6 +15,7 @@ from proxmon.errors import StoreUnavailableError
 from proxmon.payload import PAYLOAD_TYPES, Payload
 from proxmon.samples import UNREADABLE, Sample, fresh_moment, read_payload
 from storage.database import first_line
+from storage.filled import note_filled
 from storage.intake import Stored
 from storage.journal import Entry, recover
 from storage.ledger import Ledger
@@ -54,6 +55,7 @@ def replay_journal(connection: DuckDBPyConnection, tables: Tables, paths: Sequen
         group = [_stored(entry) for entry in missing[begin : begin + REPLAY_ROWS]]
         tables.append(connection, group, group[-1].sample_id)
     if missing:
+        note_filled(paths[0].parent, missing[-1].sample_id)
         log.info("%d samples were brought in from the journal", len(missing))
     return len(missing)
 

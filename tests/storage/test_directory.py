@@ -34,7 +34,7 @@ def test_directory_and_files_are_for_their_owner_only(store: Store, host: Host, 
     assert directory.stat().st_mode & 0o777 == 0o700
     modes = {path.name: path.stat().st_mode & 0o777 for path in directory.iterdir()}
     journal = {"fleet.journal-1", "fleet.journal-2"}
-    assert set(modes) == {"fleet.duckdb", "fleet.duckdb.wal", *journal, "secrets.sqlite", "store.lock"}
+    assert set(modes) == {"fleet.duckdb", "fleet.duckdb.wal", "fleet.filled", *journal, "secrets.sqlite", "store.lock"}
     assert set(modes.values()) == {0o600}
 
 
