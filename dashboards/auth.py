@@ -7,12 +7,14 @@ import hashlib
 import hmac
 import logging
 import math
+import posixpath
 import re
 import secrets
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from urllib.parse import unquote
 
 from panel.auth import BasicAuthProvider, BasicLoginHandler
 from tornado.web import RequestHandler
@@ -47,8 +49,10 @@ def safe_next(url: str, prefix: str = "") -> str:
     is_path = re.fullmatch(r"/(?![/\\])[^\x00-\x20\\]*", url)
     if not is_path or not url.startswith(prefix + "/"):
         return prefix + "/"
-    path = url.partition("?")[0].removeprefix(prefix)
-    return prefix + "/" if path in ("/login", "/logout") else url
+    # As a browser reads it: dots lead elsewhere, and a fragment is not sent.
+    path = posixpath.normpath(unquote(re.split("[?#]", url, maxsplit=1)[0]))
+    is_below = path == prefix or path.startswith(prefix + "/")
+    return url if is_below and path.removeprefix(prefix) not in ("/login", "/logout") else prefix + "/"
 
 
 class SessionAuth(BasicAuthProvider):
@@ -97,6 +101,10 @@ class _SiteHandler(RequestHandler):
     def check_xsrf_cookie(self) -> None:
         """Do nothing: every request that changes something is checked by its origin."""
 
+    def decode_argument(self, value: bytes, name: str | None = None) -> str:
+        """Decode a field; of one that cannot be decoded Tornado would log the content."""
+        return value.decode(errors="replace")
+
     def is_own(self) -> bool | None:
         """Tell whether one of our pages sent this; None where nothing says so, not even a ``Referer``."""
         headers, host, origins = self.request.headers, self.request.host, self.monitor.settings.allowed_origins
@@ -133,6 +141,8 @@ class LoginHandler(_SiteHandler, BasicLoginHandler):
         """Show the page."""
         self._show()
 
+    head = get
+
     async def post(self) -> None:  # pyright: ignore[reportIncompatibleMethodOverride] - Tornado awaits either
         """Check the password, off the event loop; wrong ones make the visitor wait."""
         if self.is_foreign():
@@ -160,7 +170,10 @@ class LoginHandler(_SiteHandler, BasicLoginHandler):
         return visitor_at(self.request.remote_ip or ""), False
 
     async def _is_right(self) -> bool:
-        password = self.get_body_argument("password", "", strip=False)
+        try:
+            password = self.request.body_arguments.get("password", [b""])[-1].decode()
+        except UnicodeDecodeError:
+            return False
         return await asyncio.get_running_loop().run_in_executor(_argon2, self._validate, USER, password)
 
     def _validate(self, username: str, password: str) -> bool:
@@ -197,6 +210,10 @@ class LogoutHandler(_SiteHandler):
             await self._sign_out()
         else:
             self._ask()
+
+    def head(self) -> None:
+        """Answer as to a browser: whoever asks for the head alone does not sign out."""
+        self._ask()
 
     async def post(self) -> None:
         """End the session, and with it what it has open."""

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from tornado.httputil import HTTPHeaders
-from tornado.web import OutputTransform
+from functools import partial
+from typing import Any, cast
+
+from tornado.httputil import HTTPHeaders, HTTPServerRequest
+from tornado.web import Application, OutputTransform
+
+from proxmon.handlers.base import list_methods
 
 # Everything comes from this server. Bokeh writes a page's start into the page itself, hence `unsafe-inline`; Panel
 # loads a component's module through a blob, hence `blob:`. 'self' also covers the websocket of the same host.
@@ -33,6 +38,10 @@ HEADERS = {
 class SafeHeaders(OutputTransform):
     """Adds the headers that a handler did not set itself, and does not tell which version of Tornado answers."""
 
+    def __init__(self, request: HTTPServerRequest, application: Application) -> None:
+        super().__init__(request)
+        self._request, self._application = request, application
+
     def transform_first_chunk(
         self, status_code: int, headers: HTTPHeaders, chunk: bytes, finishing: bool
     ) -> tuple[int, HTTPHeaders, bytes]:
@@ -40,4 +49,15 @@ class SafeHeaders(OutputTransform):
         for name, value in HEADERS.items():
             headers.setdefault(name, value)
         headers["Server"] = "proxmon"
+        if status_code == 405 and "Allow" not in headers:
+            headers["Allow"] = ", ".join(self._list_methods())
         return status_code, headers, chunk
+
+    def _list_methods(self) -> list[str]:
+        found: Any = self._application.find_handler(self._request)
+        return list_methods(found.handler_class)
+
+
+def add_headers(application: Application) -> None:
+    """Let every answer of an application have the headers."""
+    application.add_transform(cast("type[OutputTransform]", partial(SafeHeaders, application=application)))

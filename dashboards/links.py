@@ -16,7 +16,7 @@ from proxmon.alerts.records import AlertRecord
 from proxmon.alerts.silences import read_text
 from proxmon.context import Monitor
 from proxmon.errors import NotFoundError, ProxmonError, SampleError
-from proxmon.handlers.base import http_status
+from proxmon.handlers.base import decode, http_status
 
 BY_LINK = "somebody with the message's link"
 SPANS = {"1": "an hour", "8": "8 hours", "24": "a day"}
@@ -67,12 +67,18 @@ class AcknowledgeLinkHandler(RequestHandler):
     def check_xsrf_cookie(self) -> None:
         """Do nothing: who has the link has all that the request needs."""
 
+    def decode_argument(self, value: bytes, name: str | None = None) -> str:
+        """Decode a field of the form; raises UnreadableError."""
+        return decode(value, name)
+
     def get(self, token: str) -> None:
         """Ask; a program that follows links changes nothing."""
         try:
             self._show(self._find(token))
         except ProxmonError as error:
             self._refuse(error)
+
+    head = get
 
     async def post(self, token: str) -> None:
         """Do what was chosen."""

@@ -6,12 +6,12 @@ import errno
 import logging
 import ssl
 from asyncio import AbstractEventLoop
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from panel.io.server import DocHandler, Server, WSHandler, get_server
+from panel.io.server import DocHandler, Server, get_server
 from tornado.httpserver import HTTPServer
 from tornado.iostream import StreamClosedError
 from tornado.netutil import bind_sockets
@@ -21,16 +21,16 @@ from tornado.websocket import WebSocketClosedError
 from dashboards import assets_directory
 from dashboards.auth import SessionAuth, list_login_routes
 from dashboards.downloads import list_download_routes
-from dashboards.headers import HEADERS, PAGE_POLICY, SafeHeaders
+from dashboards.headers import HEADERS, PAGE_POLICY, add_headers
 from dashboards.links import list_link_routes
 from dashboards.missing import MissingPageHandler
 from dashboards.pages import PAGES, page_function
+from dashboards.sockets import PageSocket
 from proxmon.config import Settings
 from proxmon.context import Monitor
 from proxmon.errors import SettingsError
 from proxmon.handlers.agentconnection import Lane
 from proxmon.handlers.bodies import MAX_BYTES, BoundedBodies
-from proxmon.handlers.crosssite import explain_foreign, is_own_origin
 from proxmon.handlers.lane import IngestLane
 from proxmon.handlers.routes import list_routes
 
@@ -40,7 +40,6 @@ PING_SECONDS = 20
 # An agent keeps its connection between two samples; who sends one byte a second is cut off in the end.
 IDLE_SECONDS, BODY_SECONDS = 300, 300
 BACKLOG = 1024  # connections that wait to be accepted: a fleet that returns after an outage comes at once
-SIGNED_OUT_CODE = 4401
 ASSET_SECONDS = 365 * 86_400
 
 
@@ -52,6 +51,12 @@ class PageHandler(DocHandler):
         super().initialize(**context)
         self.monitor = monitor
 
+    async def prepare(self) -> None:
+        """Let nobody choose the page's session: of a token that is none, Bokeh would make a 500."""
+        await super().prepare()
+        for name in ("bokeh-token", "bokeh-session-id"):
+            self.request.arguments.pop(name, None)
+
     def set_default_headers(self) -> None:
         """Let the page run what is ours alone, and no browser show it after the session."""
         self.set_header("Cache-Control", "no-store")
@@ -61,71 +66,25 @@ class PageHandler(DocHandler):
         """Return the login's path, the same for pages at any depth."""
         return f"{self.application.prefix}/login"
 
+    @authenticated
+    async def head(self, *args: Any, **kwargs: Any) -> None:
+        """Answer as to GET but for the length, without starting a page."""
+        self.set_header("Content-Type", "text/html")
+        await self.flush()  # else an empty page's length is told
+
 
 class HostPageHandler(PageHandler):
     """A host's page; the page of a host that is not there is the overview, with a message."""
 
-    @authenticated
-    async def get(self, name: str, *args: Any, **kwargs: Any) -> None:
-        """Answer the page, or go home."""
+    async def prepare(self) -> None:
+        """Go home where there is no such host; who has no session is told nothing of it."""
+        await super().prepare()
+        if self.current_user is not None and self.request.method in ("GET", "HEAD") and self._is_missing():
+            self.redirect(f"{self.application.prefix}/?{urlencode({'missing': self.path_kwargs['name'][:63]})}")
+
+    def _is_missing(self) -> bool:
         is_past = bool(self.get_query_argument("at", "")) or self.monitor.moment is not None
-        if not is_past and self.monitor.board.find_named(name) is None:
-            self.redirect(f"{self.application.prefix}/?{urlencode({'missing': name[:63]})}")
-        else:
-            await super().get(*args, name=name, **kwargs)  # pyright: ignore[reportGeneralTypeIssues] - it is a coroutine
-
-
-class PageSocket(WSHandler):
-    """A page's websocket: refused without a session, and when another site's page opens it."""
-
-    def initialize(  # pyright: ignore[reportIncompatibleMethodOverride] - Tornado passes all by name
-        self, monitor: Monitor, **context: Any
-    ) -> None:
-        """Take the running monitor and Bokeh's own context."""
-        super().initialize(**context)
-        self.monitor = monitor
-        self._stop_watching: Callable[[], None] | None = None
-        self._was_left_early = False
-
-    def check_origin(self, origin: str) -> bool:
-        """Accept the page's own host, and those that PROXMON_ORIGINS names."""
-        if is_own_origin(origin, self.request.host, self.monitor.settings.allowed_origins):
-            return True
-        log.warning("Refused a page's websocket. %s", explain_foreign(origin, self.request.host))
-        return False
-
-    def open(self, *args: Any, **kwargs: Any) -> Any:
-        """Start the page, for as long as its session is open."""
-        opened = super().open(*args, **kwargs)
-        self._stop_watching = self.monitor.sessions.watch(str(self.current_user), self._sign_out)
-        return opened
-
-    async def _async_open(self, token: str) -> None:
-        # Bokeh makes the connection in the background. Of one that was closed before, nothing would let go.
-        await super()._async_open(token)
-        if self._was_left_early:
-            super().on_close()
-
-    async def on_message(self, fragment: str | bytes) -> None:
-        """Take a message, unless the session ended before it."""
-        if self.monitor.sessions.is_open(str(self.current_user)):
-            await super().on_message(fragment)
-
-    async def write_message(self, message: Any, binary: bool = False, locked: bool = True) -> None:
-        """Send a message, and count its bytes; a page that was just closed misses nothing."""
-        self.monitor.costs.page_bytes += len(message)
-        with suppress(WebSocketClosedError):
-            await super().write_message(message, binary, locked)
-
-    def on_close(self) -> None:
-        """Let go of the session."""
-        self._was_left_early = self.connection is None
-        super().on_close()
-        if self._stop_watching is not None:
-            self._stop_watching()
-
-    def _sign_out(self) -> None:
-        self.close(SIGNED_OUT_CODE, "signed out")
+        return not is_past and self.monitor.board.find_named(self.path_kwargs["name"]) is None
 
 
 class AssetHandler(StaticFileHandler):
@@ -146,7 +105,7 @@ def make_server(monitor: Monitor, cookie_secret: str, **server_options: Any) -> 
     check_certificate(settings)
     try:
         server = _get_server(monitor, cookie_secret, **server_options)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # the second for a name that cannot be one
         raise listen_error(settings, error) from error
     _add_routes(server, monitor)
     server._http.request_callback = _bounded(server, monitor)
@@ -176,6 +135,8 @@ def check_certificate(settings: Settings) -> None:
     if not settings.tls_certificate:
         return
     try:
+        for file in filter(None, (settings.tls_certificate, settings.tls_key)):
+            Path(file).open("rb").close()  # says which file it is, as ssl does not
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(settings.tls_certificate, settings.tls_key or None)
     except OSError as error:
@@ -184,11 +145,12 @@ def check_certificate(settings: Settings) -> None:
         ) from error
 
 
-def listen_error(settings: Settings, error: OSError) -> SettingsError:
+def listen_error(settings: Settings, error: OSError | UnicodeError) -> SettingsError:
     """Return one sentence for what the system said about the address."""
-    if error.errno == errno.EADDRINUSE:
+    number = error.errno if isinstance(error, OSError) else None
+    if number == errno.EADDRINUSE:
         return SettingsError(f"Port {settings.port} is in use: choose another with --port or PROXMON_PORT.")
-    if error.errno in (errno.EACCES, errno.EPERM):
+    if number in (errno.EACCES, errno.EPERM):
         return SettingsError(f"Choose a port from 1024 up with --port: {settings.port} is not for every user.")
     return SettingsError(
         f"Set --address or PROXMON_ADDRESS to an address of this machine, not {settings.address!r}: {error}."
@@ -224,14 +186,14 @@ def _bounded(server: Server, monitor: Monitor) -> BoundedBodies:
     ingest = f"{settings.root}/api/ingest"
     lane = Lane(monitor, ingest, HEADERS, IDLE_SECONDS, server._http.handle_stream)
     application = IngestLane(server._tornado, lane)
-    return BoundedBodies(application, lambda path: settings.max_body_bytes if path == ingest else MAX_BYTES)
+    return BoundedBodies(application, lambda path: settings.max_body_bytes if path == ingest else MAX_BYTES, HEADERS)
 
 
 def _add_routes(server: Server, monitor: Monitor) -> None:
     """Put our routes before those that Bokeh made for the same pages."""
     application = server._tornado
     root = application.prefix
-    application.add_transform(SafeHeaders)
+    add_headers(application)
     application.settings |= {"default_handler_class": MissingPageHandler, "default_handler_args": {"monitor": monitor}}
     application.add_handlers(
         r".*",

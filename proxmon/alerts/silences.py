@@ -16,6 +16,7 @@ from proxmon.errors import NotFoundError, SampleError
 from proxmon.samples import parse_time
 
 MAX_TEXT = 200
+LARGEST_ID = 2**63 - 1  # of a BIGINT in the store
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,7 @@ def read_silence(wish: Mapping[str, Any], by: str, now: datetime) -> Silence:
     if ends_at is not None and ends_at <= max(now, starts_at):
         raise SampleError("Choose an end that is still to come, and after the beginning.")
     alert_id = wish.get("alert")
-    if alert_id is not None and not isinstance(alert_id, int):
+    if alert_id is not None and not _is_id(alert_id):
         raise SampleError("Send alert as the number of an alert.")
     patterns = {name: read_text(wish, name) or "*" for name in ("host", "rule", "subject")}
     hours = read_hours(read_text(wish, "hours"))
@@ -132,6 +133,10 @@ def read_silence(wish: Mapping[str, Any], by: str, now: datetime) -> Silence:
         hours=hours,
         **patterns,
     )
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST_ID
 
 
 def read_text(wish: Mapping[str, Any], name: str) -> str:

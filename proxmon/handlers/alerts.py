@@ -19,6 +19,7 @@ from proxmon.tokens import Role
 STATES = ("open", "acknowledged", "closed")
 SEVERITIES = ("warning", "critical")
 API_ACTOR = "a program"
+MOST_ID_DIGITS = 18  # what the store counts to; Python refuses to read a number of thousands
 
 
 class AlertsHandler(ReaderHandler):
@@ -81,13 +82,13 @@ class AcknowledgementHandler(ApiHandler):
         if until is not None and until <= self.monitor.clock():
             raise SampleError("Choose an end that is still to come.")
         desk = self.monitor.alerts
-        record = desk.acknowledge(int(alert_id), API_ACTOR, read_text(body, "reason"), until)
+        record = desk.acknowledge(read_id(alert_id), API_ACTOR, read_text(body, "reason"), until)
         await desk.stored()
         self.answer(alert_answer(record, desk.host_of(record) or None, self.monitor.clock()))
 
     async def delete(self, alert_id: str) -> None:
         """Take the acknowledgement back."""
-        self.monitor.alerts.unacknowledge(int(alert_id), API_ACTOR)
+        self.monitor.alerts.unacknowledge(read_id(alert_id), API_ACTOR)
         await self.monitor.alerts.stored()
         self.set_status(204)
         self.finish()
@@ -119,9 +120,14 @@ class SilenceHandler(ApiHandler):
 
     async def delete(self, silence_id: str) -> None:
         """End it now."""
-        await self.monitor.silences.end(int(silence_id))
+        await self.monitor.silences.end(read_id(silence_id))
         self.set_status(204)
         self.finish()
+
+
+def read_id(digits: str) -> int:
+    """Return the number that a path names; that of nothing where it is longer than any can be."""
+    return int(digits) if len(digits) <= MOST_ID_DIGITS else -1
 
 
 def host_name(board: Board | PastBoard, record: AlertRecord) -> str | None:

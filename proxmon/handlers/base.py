@@ -76,6 +76,24 @@ def error_sentence(error: BaseException | None, status: int) -> str:
     return SENTENCES.get(status, f"Correct the request: {reason.lower()}.")
 
 
+def list_methods(handler: type[RequestHandler]) -> list[str]:
+    """List the methods that a handler knows."""
+    names = (name.lower() for name in handler.SUPPORTED_METHODS)
+    return [name.upper() for name in names if getattr(handler, name) is not getattr(RequestHandler, name)]
+
+
+def decode(value: bytes, name: str | None) -> str:
+    """Return a field, or a part of the path, as text; Tornado would log what cannot be decoded.
+
+    Raises:
+        UnreadableError: it is no UTF-8.
+    """
+    try:
+        return value.decode()
+    except UnicodeDecodeError as error:
+        raise UnreadableError(f"Send {name or 'the path'} in UTF-8.") from error
+
+
 def bearer_token(headers: Mapping[str, str]) -> str | None:
     """Return the token of the ``Authorization`` header, or None."""
     scheme, _, token = headers.get("Authorization", "").partition(" ")
@@ -103,6 +121,10 @@ class ApiHandler(RequestHandler):
 
     def check_xsrf_cookie(self) -> None:
         """Do nothing: a request with a token needs no check, one with a cookie is checked in ``authorize``."""
+
+    def decode_argument(self, value: bytes, name: str | None = None) -> str:
+        """Decode a field or a part of the path; raises UnreadableError."""
+        return decode(value, name)
 
     def answer(self, body: Any, status: int = 200) -> None:
         """Finish with a JSON body."""
@@ -134,7 +156,7 @@ class ApiHandler(RequestHandler):
         error = kwargs["exc_info"][1] if "exc_info" in kwargs else None
         status = http_status(error) if error else status_code
         if status == 405:
-            self.set_header("Allow", ", ".join(self._list_methods()))
+            self.set_header("Allow", ", ".join(list_methods(type(self))))
         for name, value in error_headers(error, status).items():
             self.set_header(name, value)
         self.answer({"error": error_sentence(error, status)}, status)
@@ -145,10 +167,6 @@ class ApiHandler(RequestHandler):
             super().log_exception(typ, value, tb)
         elif isinstance(value, StoreUnavailableError):
             log.warning("%s %s: %s", self.request.method, self.request.path, value)
-
-    def _list_methods(self) -> list[str]:
-        names = (name.lower() for name in self.SUPPORTED_METHODS)
-        return [name.upper() for name in names if getattr(type(self), name) is not getattr(RequestHandler, name)]
 
     def _check_role(self, held: Role, needed: Role) -> None:
         if needed is Role.ADMIN and held is not Role.ADMIN:

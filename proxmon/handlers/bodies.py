@@ -67,15 +67,20 @@ def announced_bytes(headers: Mapping[str, str]) -> float:
 
 
 class BoundedBodies(HTTPServerConnectionDelegate):
-    """Stands before an application and answers 413 to a body that is larger than its path takes."""
+    """Stands before an application and answers 413 to a body that is larger than its path takes.
 
-    def __init__(self, application: HTTPServerConnectionDelegate, limit_of: Callable[[str], int]) -> None:
-        self._application, self._limit_of = application, limit_of
+    ``headers`` are those of every answer.
+    """
+
+    def __init__(
+        self, application: HTTPServerConnectionDelegate, limit_of: Callable[[str], int], headers: Mapping[str, str]
+    ) -> None:
+        self._application, self._limit_of, self._headers = application, limit_of, headers
 
     def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
         """Return what takes one request."""
         delegate = self._application.start_request(server_conn, request_conn)
-        return BoundedRequest(delegate, cast("HTTP1Connection", request_conn), self._limit_of)
+        return BoundedRequest(delegate, cast("HTTP1Connection", request_conn), self._limit_of, self._headers)
 
     def on_close(self, server_conn: object) -> None:
         """Pass on that a connection was closed."""
@@ -86,9 +91,13 @@ class BoundedRequest(HTTPMessageDelegate):
     """Passes a request on, unless its body exceeds the limit of its path."""
 
     def __init__(
-        self, delegate: HTTPMessageDelegate, connection: HTTP1Connection, limit_of: Callable[[str], int]
+        self,
+        delegate: HTTPMessageDelegate,
+        connection: HTTP1Connection,
+        limit_of: Callable[[str], int],
+        headers: Mapping[str, str],
     ) -> None:
-        self._delegate, self._connection, self._limit_of = delegate, connection, limit_of
+        self._delegate, self._connection, self._limit_of, self._headers = delegate, connection, limit_of, headers
         self._limit = self._received = 0
         self._is_passed_on = False
 
@@ -128,7 +137,7 @@ class BoundedRequest(HTTPMessageDelegate):
 
     def _refuse(self) -> None:
         text = msgspec.json.encode({"error": f"Send less in one request: at most {self._limit} bytes here."})
-        headers = HTTPHeaders({"Content-Type": "application/json; charset=utf-8", "Cache-Control": "no-store"})
-        headers["Content-Length"] = str(len(text))
+        own = {"Content-Type": "application/json; charset=utf-8", "Cache-Control": "no-store", "Server": "proxmon"}
+        headers = HTTPHeaders({**self._headers, **own, "Content-Length": str(len(text))})
         self._connection.write_headers(ResponseStartLine("HTTP/1.1", 413, "Content Too Large"), headers, text)
         self._connection.finish()

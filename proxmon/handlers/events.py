@@ -51,6 +51,7 @@ def read_kinds(texts: list[str]) -> frozenset[EventKind]:
 
 def read_limit(text: str) -> int:
     """Return how many events are asked for. Raises SampleError."""
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MOST_EVENTS:
+    digits = text.lstrip("0")  # of thousands of digits Python makes no number
+    if not text.isascii() or not text.isdigit() or not 1 <= len(digits) <= 4 or int(digits) > MOST_EVENTS:
         raise SampleError(f"Send limit as a number from 1 to {MOST_EVENTS}.")
-    return int(text)
+    return int(digits)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import aclosing
+from typing import cast
 
 import msgspec
 from tornado.iostream import StreamClosedError
@@ -16,6 +17,9 @@ from proxmon.tokens import Role
 log = logging.getLogger(__name__)
 
 ARROW_STREAM = "application/vnd.apache.arrow.stream"
+# DuckDB finds a type for each parameter before a query can be ended: it takes seconds where they are nested deeply, and
+# all memory where many objects have different keys.
+MOST_LEVELS = 2
 
 
 class QueryRequest(msgspec.Struct, frozen=True):
@@ -72,8 +76,18 @@ class QueryHandler(ApiHandler):
 def read_request(body: bytes) -> QueryRequest:
     """Return the query of a body. Raises UnreadableError or SampleError."""
     try:
-        return msgspec.json.decode(body, type=QueryRequest)
+        request = msgspec.json.decode(body, type=QueryRequest)
     except msgspec.ValidationError as error:
         raise SampleError(f'Send an object such as {{"sql": "SELECT 1"}}: {error}.') from error
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise UnreadableError('Send a JSON object such as {"sql": "SELECT 1"}.') from error
+    given = request.parameters or []
+    if not all(_is_plain(value) for value in (given.values() if isinstance(given, dict) else given)):
+        raise SampleError("Send each parameter as a value, a list of values, or a list of such lists.")
+    return request
+
+
+def _is_plain(value: object, levels: int = MOST_LEVELS) -> bool:
+    if isinstance(value, list):
+        return levels > 0 and all(_is_plain(one, levels - 1) for one in cast("list[object]", value))
+    return not isinstance(value, dict)

@@ -67,6 +67,9 @@ def read_rules_text(raw: bytes) -> str:
 def read_days(body: dict[str, Any]) -> float:
     """Return how many days are asked for, 7 where none are. Raises SampleError."""
     days = body.get("days", REHEARSED_DAYS)
-    if isinstance(days, bool) or not isinstance(days, int | float) or not math.isfinite(days):
-        raise SampleError("Send days as a number.")
-    return float(days)
+    try:
+        if not isinstance(days, bool) and isinstance(days, int | float) and math.isfinite(days):
+            return float(days)
+    except OverflowError:  # a whole number of hundreds of digits
+        pass
+    raise SampleError("Send days as a number.")

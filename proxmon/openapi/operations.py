@@ -67,7 +67,9 @@ class Operation:
             Access.ADMIN: {401, 403},
         }
         too_large = set[int]() if self.body is None else {413}
-        return sorted(by_access[self.access] | too_large | set(self.refusals))
+        # A name or a text can be no UTF-8; a number in the path is one, or there is no such path.
+        unreadable = {400} if any(one is not NUMBER_ID for one in self.parameters) else set[int]()
+        return sorted(by_access[self.access] | too_large | unreadable | set(self.refusals))
 
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -82,7 +84,7 @@ OPERATIONS: tuple[Operation, ...] = (
         status=204,
         body=FAREWELL,
         is_body_required=False,
-        refusals=(400, 503),
+        refusals=(400, 429, 503),
     ),
     Operation(
         *("listHosts", "get", "/api/hosts", Access.READER, "All hosts by name, judged."),

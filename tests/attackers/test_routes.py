@@ -19,6 +19,7 @@ from proxmon.runtime import make_monitor
 from storage import Store
 from tests.attackers.cookies import cookie_of, id_of, is_open, key_of, signed
 from tests.attackers.route_table import CHANGING, TABLE, USES, Access, Use
+from tests.attackers.wire import KEY, LocalServer
 from tests.contract.test_login import shake_hands
 from tests.counts import Count
 from tests.servers import Server
@@ -153,6 +154,64 @@ def send(server: Server, use: Use, headers: dict[str, str]) -> int:
         assert "/login" in answer.headers["Location"] or "missing=" in answer.headers["Location"]
         return 200 if "missing=" in answer.headers["Location"] else 302
     return answer.status_code
+
+
+@pytest.mark.parametrize("path", ["/", "/vms", "/hosts/pve-routes", "/login", "/logout", "/acknowledge/forged"])
+def test_the_head_of_a_page_can_be_asked_for(server: Server, credentials: dict[str, dict[str, str]], path: str) -> None:
+    headers = credentials["session"] | {"Accept-Language": "en"}
+    head, whole = (
+        requests.request(method, server.url + path, headers=headers, allow_redirects=False, timeout=30)
+        for method in ("HEAD", "GET")
+    )
+    assert (head.status_code, head.content) == (whole.status_code, b"")
+    assert head.headers["Content-Security-Policy"] == whole.headers["Content-Security-Policy"]
+    assert head.headers.get("Content-Length") in (None, whole.headers.get("Content-Length"))
+    assert is_open(server, credentials["session"])
+    alone = requests.head(server.url + path, allow_redirects=False, timeout=30)
+    assert alone.status_code == requests.get(server.url + path, allow_redirects=False, timeout=30).status_code or (
+        path == "/logout"  # where a program's GET signs out
+    )
+
+
+def test_the_head_of_a_page_starts_no_page(tmp_path: Path) -> None:
+    async def story() -> list[object]:
+        local = LocalServer(tmp_path / "data")
+        cookie = signed(KEY, await local.monitor.sessions.start())
+        url, headers = f"http://127.0.0.1:{local.port}/vms", {"Cookie": f"user={cookie}"}
+        started: list[object] = []
+        for method in (requests.head, requests.get):
+            answer = await asyncio.to_thread(method, url, headers=headers, allow_redirects=False, timeout=30)
+            assert answer.status_code == 200
+            started.append(len(list(local.server._tornado._applications["/vms"].sessions)))
+        await local.stop()
+        return started
+
+    pn.extension()
+    assert asyncio.run(story()) == [0, 1]
+
+
+@pytest.mark.parametrize("method", ["PUT", "TRACE"])
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/", "GET, HEAD"),
+        ("/hosts/pve-routes", "GET, HEAD"),
+        ("/login", "GET, HEAD, POST"),
+        ("/logout", "GET, HEAD, POST"),
+        ("/acknowledge/forged", "GET, HEAD, POST"),
+        ("/assets/login.css", "GET, HEAD"),
+        ("/static/js/bokeh.min.js", "GET, HEAD"),
+        ("/static/extensions/panel/panel.min.js", "GET, HEAD"),
+        ("/vms/static/js/bokeh.min.js", "GET, HEAD"),
+        ("/metadata", "GET"),
+        ("/healthz", "GET, HEAD"),
+    ],
+)
+def test_a_method_that_a_route_does_not_know_is_answered_with_those_that_it_does(
+    server: Server, credentials: dict[str, dict[str, str]], path: str, methods: str, method: str
+) -> None:
+    answer = requests.request(method, server.url + path, headers=credentials["session"], timeout=30)
+    assert (answer.status_code, answer.headers["Allow"]) == (405, methods)
 
 
 CHANGES = [use for use in USES if use.method in CHANGING and "session" in ALLOWED[use.access]]

@@ -114,6 +114,20 @@ def test_what_is_over_or_never_was_cannot_be_acknowledged(server: Server) -> Non
     assert acknowledge(server, 999_999, until="2020-01-01T00:00Z").status_code == 422
 
 
+@pytest.mark.parametrize("number", ["9223372036854775808", "9" * 5000])
+def test_a_number_of_any_length_is_that_of_nothing(server: Server, number: str) -> None:
+    for method, path in (
+        ("POST", f"/api/alerts/{number}/acknowledgement"),
+        ("DELETE", f"/api/alerts/{number}/acknowledgement"),
+        ("DELETE", f"/api/silences/{number}"),
+    ):
+        answer = server.ask(method, path)
+        assert answer.status_code == 404
+        assert answer.json()["error"].startswith("Choose one of the ")
+    answer = server.ask("POST", "/api/rules/rehearsal", data=f'{{"text": "", "days": {number[:400]}}}')
+    assert answer.status_code == 422
+
+
 def test_a_silence_marks_the_alerts_it_covers_until_it_is_ended(server: Server, name: str) -> None:
     made = server.ask("POST", "/api/silences", json={"host": name, "reason": "work"})
     assert made.status_code == 201

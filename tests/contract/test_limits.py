@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from dashboards.headers import HEADERS
 from proxmon.handlers.bodies import MAX_BYTES
 from tests.builders import a_message
 from tests.servers import Server
@@ -37,6 +38,8 @@ def test_every_route_refuses_what_it_would_not_take(each_server: Server, path: s
     answer = requests.post(each_server.url + path, data=b" " * size if is_announced else in_parts(size), timeout=30)
     assert answer.status_code == 413
     assert answer.json() == {"error": f"Send less in one request: at most {MAX_BYTES} bytes here."}
+    assert HEADERS.items() <= dict(answer.headers).items()
+    assert answer.headers["Server"] == "proxmon"
 
 
 @pytest.mark.parametrize("is_announced", [True, False])

@@ -16,7 +16,7 @@ import pytest
 import requests
 
 from dashboards.auth import cookie_secret, safe_next
-from dashboards.server import SIGNED_OUT_CODE
+from dashboards.sockets import SIGNED_OUT_CODE
 from proxmon.throttle import STRANGER_EVERY_SECONDS, STRANGERS_AT_ONCE
 from tests.servers import Server
 
@@ -121,6 +121,24 @@ def test_a_wrong_password_is_401(throttled_server: Server, password: str) -> Non
     assert answer.status_code == 401
     assert "Set-Cookie" not in answer.headers
     assert 'name="password"' in answer.text
+
+
+def test_a_password_is_never_in_the_log(throttled_server: Server) -> None:
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    for body in (b"password=geheim-%e4rt", b"password=geheim&next=%e4", b"password=x&password=geheim%ff"):
+        answer = requests.post(throttled_server.url + "/login", data=body, headers=form, timeout=30)
+        assert answer.status_code == 401
+    assert get(throttled_server, "/login?password=geheim&next=/%e4").status_code == 200
+    assert get(throttled_server, "/login?password=geheim%e4").status_code == 200
+    assert "geheim" not in throttled_server.log()
+    assert "Invalid unicode" not in throttled_server.log()
+
+
+def test_what_cannot_be_decoded_counts_as_an_attempt(throttled_server: Server) -> None:
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    url = throttled_server.url + "/login"
+    answers = [requests.post(url, data=b"password=%ff", headers=form, timeout=30).status_code for _ in range(6)]
+    assert answers == [401] * 5 + [429]
 
 
 def test_repeated_failures_wait_and_others_do_not(throttled_server: Server) -> None:
@@ -286,6 +304,13 @@ def test_what_a_page_carries_holds_no_cookie(each_server: Server) -> None:
         ("/x\r\nSet-Cookie: a=b", "/"),
         ("/login?next=/login", "/"),
         ("/logout", "/"),
+        ("/logout#x", "/"),
+        ("/./logout", "/"),
+        ("/x/../logout?y", "/"),
+        ("/x/%2e%2e/logout", "/"),
+        ("/%6cogout", "/"),
+        ("/logout/.", "/"),
+        ("/vms/../events#late", "/vms/../events#late"),
     ],
 )
 def test_next_never_leaves_the_site(url: str, expected: str) -> None:
@@ -296,6 +321,9 @@ def test_next_stays_below_the_prefix() -> None:
     assert safe_next("/mon/vms", "/mon") == "/mon/vms"
     assert safe_next("/other", "/mon") == "/mon/"
     assert safe_next("/mon/logout", "/mon") == "/mon/"
+    assert safe_next("/mon/x/../logout", "/mon") == "/mon/"
+    assert safe_next("/mon/../other", "/mon") == "/mon/"
+    assert safe_next("/mon/", "/mon") == "/mon/"
 
 
 def test_the_cookie_key_depends_on_key_and_password() -> None:

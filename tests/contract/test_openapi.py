@@ -50,6 +50,19 @@ def test_the_server_serves_it_to_anybody_with_its_own_path(server: Server) -> No
     assert describe("/mon")["servers"] == [{"url": "/mon"}]
 
 
+def test_what_is_no_utf_8_is_answered_as_described(server: Server) -> None:
+    for path, methods in describe()["paths"].items():
+        for method, operation in methods.items():
+            named = [one for one in operation.get("parameters", ()) if one["name"] != "id"]
+            query = "&".join(f"{one['name']}=%FF" for one in named if one["in"] == "query")
+            if not named or "{id}" in path:
+                continue
+            answer = server.ask(method.upper(), f"{path.replace('{name}', '%FF')}?{query}", data=b"{}")
+            assert answer.status_code == 400
+            assert answer.json()["error"].endswith(" in UTF-8.")
+            assert "400" in operation["responses"]
+
+
 @pytest.fixture(scope="module")
 def bearers(server: Server) -> dict[str, str]:
     """Give the tokens by the scheme that asks for them."""

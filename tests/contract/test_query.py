@@ -53,6 +53,20 @@ def test_a_refused_query_is_422_in_words(each_server: Server, sql: str) -> None:
     assert answer.json()["error"].endswith(".")
 
 
+def test_a_parameter_may_be_a_list_and_is_not_nested_deeply(each_server: Server) -> None:
+    def ask(parameter: str) -> requests.Response:
+        return each_server.ask("POST", "/api/query", data=f'{{"sql": "SELECT ? AS x", "parameters": [{parameter}]}}')
+
+    for parameter, found in (("[1, 2]", [1, 2]), ("[[1], [2, null]]", [[1], [2, None]]), ('"x"', "x")):
+        assert pa.ipc.open_stream(ask(parameter).content).read_all().to_pylist() == [{"x": found}]
+    for parameter in ("[" * 900 + "]" * 900, "[[[1]]]", '{"a": 1}', '[{"a": 1}, {"b": 1}]'):
+        answer = ask(parameter)
+        assert answer.status_code == 422
+        assert answer.json()["error"].startswith("Send each parameter as ")
+    named = each_server.ask("POST", "/api/query", json={"sql": "SELECT $x AS x", "parameters": {"x": [[[1]]]}})
+    assert named.status_code == 422
+
+
 def test_mallory_asks_nothing(each_server: Server) -> None:
     for token in ("", "wrong"):
         assert each_server.ask("POST", "/api/query", token or "none", json={"sql": "SELECT 1"}).status_code == 401

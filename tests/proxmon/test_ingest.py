@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import time
 from collections.abc import Callable, Sequence
 from unittest.mock import patch
 
@@ -14,7 +15,7 @@ from proxmon.bus import Bus
 from proxmon.config import RuleSettings
 from proxmon.errors import NotFoundError, StoreUnavailableError, TokenError, TooLargeError, UnreadableError
 from proxmon.fleet import Fleet, HostSnapshot
-from proxmon.ingest import Arrivals, Ingest, Message, Receipt, unpack
+from proxmon.ingest import MOST_GZIP_MEMBERS, Arrivals, Ingest, Message, Receipt, unpack
 from proxmon.payload import Tier
 from proxmon.samples import Appended, Sample
 from tests.builders import NOW, a_host, a_message, a_wire_sample
@@ -93,6 +94,18 @@ def test_a_bomb_is_unpacked_no_further_than_allowed() -> None:
         unpack(bomb, "gzip", 1000)
 
 
+def test_a_stream_may_have_some_members_and_not_thousands() -> None:
+    member, rest = gzip.compress(b"x"), b"\0" * 100
+    assert unpack(member * MOST_GZIP_MEMBERS + rest, "gzip", 1000) == b"x" * MOST_GZIP_MEMBERS
+    assert unpack(member + gzip.compress(b"y" * 999), "gzip", 1000) == b"x" + b"y" * 999
+    with pytest.raises(TooLargeError):
+        unpack(member + gzip.compress(b"y" * 1000), "gzip", 1000)
+    many, began = gzip.compress(b"") * 400_000, time.process_time()
+    with pytest.raises(UnreadableError, match="one gzip stream"):
+        unpack(many, "gzip", 1000)
+    assert time.process_time() - began < 1.0
+
+
 def test_a_message_of_the_largest_size_is_read() -> None:
     assert unpack(b"x" * 1000, "", 1000) == unpack(gzip.compress(b"x" * 1000), "gzip", 1000)
     with pytest.raises(TooLargeError):
@@ -100,7 +113,13 @@ def test_a_message_of_the_largest_size_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "encoding"), [(b"{}", "gzip"), (gzip.compress(b"{}", mtime=0)[:-3], "gzip"), (b"{}", "br")]
+    ("body", "encoding"),
+    [
+        (b"{}", "gzip"),
+        (gzip.compress(b"{}") + b"{}", "gzip"),
+        (gzip.compress(b"{}", mtime=0)[:-3], "gzip"),
+        (b"{}", "br"),
+    ],
 )
 def test_what_is_not_packed_as_said_is_unreadable(body: bytes, encoding: str) -> None:
     with pytest.raises(UnreadableError):

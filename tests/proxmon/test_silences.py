@@ -110,6 +110,10 @@ def test_wrong_hours_are_refused_in_words(text: str) -> None:
         {"host": "x", "until": "soon"},
         {"host": 5},
         {"alert": "7"},
+        {"alert": True},
+        {"alert": -1},
+        {"alert": 2**63},
+        {"alert": 2**200},
         {"host": "x" * 300},
     ],
 )
