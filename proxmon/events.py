@@ -43,6 +43,22 @@ KIND_GROUPS: dict[str, frozenset[EventKind]] = {
 }
 
 
+# Characters of any text of an event. Longer than the longest name, so that what a subject is called is never cut.
+MAX_CHARACTERS = 2_000
+# Subjects of each rule that pass or are gone, of which is known since when: a host that names others in each sample
+# must not cost more every day. They count as ok, known or not.
+QUIET_SUBJECTS = 1_000
+QUIET = (None, Verdict.OK.value)
+
+
+def bound_texts(record: object, names: Iterable[str]) -> None:
+    """Cut the texts of a frozen record that is just being made."""
+    for name in names:
+        text = getattr(record, name)
+        if isinstance(text, str) and len(text) > MAX_CHARACTERS:
+            object.__setattr__(record, name, f"{text[: MAX_CHARACTERS - 1]}…")
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """Something that happened to a host.
@@ -51,7 +67,7 @@ class Event:
     ``rule`` is a finding's; ``subject`` is a pool, a guest such as ``qemu/100``, or what a finding is about.
     ``was`` and ``became`` are a status, a verdict, a scan's state, a version, a name, addresses or hosts, as the kind
     has it; None is nothing. ``started_at`` is when what ended now had begun: the last status, a finding's last
-    verdict, a scan; for ``offline`` it is when the host was last heard of.
+    verdict, a scan; for ``offline`` it is when the host was last heard of. A text beyond MAX_CHARACTERS is cut.
     """
 
     host_id: int
@@ -65,6 +81,9 @@ class Event:
     started_at: datetime | None = None
     recorded_at: datetime | None = None
     host: str = ""
+
+    def __post_init__(self) -> None:
+        bound_texts(self, ("rule", "subject", "was", "became", "message"))
 
     @property
     def known_at(self) -> datetime:
@@ -129,7 +148,8 @@ class Recorded:
     """What a host's events say of it at a moment.
 
     ``status`` is None where none was recorded yet; ``since`` is when it began. ``online_since`` is when the host last
-    came online, ``judged_since`` when it first did. ``verdicts`` are by rule and subject; what is missing never failed.
+    came online, ``judged_since`` when it first did. ``verdicts`` are by rule and subject; what is missing never failed,
+    or was well or gone before the last QUIET_SUBJECTS that are so now.
     """
 
     status: Status | None = None
@@ -146,7 +166,7 @@ class Recorded:
                 now = now._with_status(event)
             elif event.kind is EventKind.FINDING:
                 verdicts[event.rule, event.subject] = Mark(event.became, event.happened_at, event.message)
-        return replace(now, verdicts=verdicts)
+        return replace(now, verdicts=_without_oldest(verdicts))
 
     def verdict(self, rule: str, subject: str) -> str:
         """Return the verdict on a subject: ok where no other was recorded."""
@@ -189,3 +209,19 @@ class Recorded:
             online_since=at if is_back else self.online_since,
             judged_since=self.judged_since or at,
         )
+
+
+def _without_oldest(verdicts: dict[tuple[str, str], Mark]) -> dict[tuple[str, str], Mark]:
+    """Leave out the quiet subjects of each rule beyond the newest, as the store does that is asked for them."""
+    if len(verdicts) <= QUIET_SUBJECTS:
+        return verdicts
+    quiet: dict[str, list[str]] = {}
+    for (rule, subject), mark in verdicts.items():
+        if mark.verdict in QUIET:
+            quiet.setdefault(rule, []).append(subject)
+    for rule, subjects in quiet.items():
+        if len(subjects) > QUIET_SUBJECTS:
+            ordered = sorted(sorted(subjects), key=lambda one: verdicts[rule, one].since, reverse=True)
+            for subject in ordered[QUIET_SUBJECTS:]:
+                del verdicts[rule, subject]
+    return verdicts

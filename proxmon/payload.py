@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Annotated, TypeVar
 
 from msgspec import Meta, Struct, field
+from msgspec.structs import force_setattr
 
 # Amounts are bytes or seconds. The store keeps them as BIGINT; some sources send 12.0, and a float is exact below 9 PB.
 Amount = Annotated[float, Meta(ge=0, le=9.2e18)]
@@ -22,6 +23,12 @@ One = TypeVar("One")
 Few = Annotated[tuple[One, ...], Meta(max_length=1_000)]
 Many = Annotated[tuple[One, ...], Meta(max_length=10_000)]
 VeryMany = Annotated[tuple[One, ...], Meta(max_length=100_000)]
+# Characters; who sends more is an attacker. ZFS ends the name of a dataset at 255, Linux a path at 4,096.
+WORD_CHARACTERS = 255
+Word = Annotated[str, Meta(max_length=WORD_CHARACTERS)]  # a state, a type, a version, a time, an address
+Name = Annotated[str, Meta(max_length=512)]
+Path = Annotated[str, Meta(max_length=4_096)]
+REASON_CHARACTERS = 4_000  # where reasons are cut: a program that fails may say very much
 Unix = Annotated[float, Meta(ge=0, le=4_102_444_800)]  # the year 2100, so that it is a date in every program
 
 
@@ -34,10 +41,18 @@ class Tier(StrEnum):
 
 
 class Section(Struct, frozen=True, kw_only=True, gc=False):
-    """One part of a payload; ``error`` says why it could not be collected, ``incomplete`` what is missing in it."""
+    """One part of a payload; ``error`` says why it could not be collected, ``incomplete`` what is missing in it.
+
+    What is longer than REASON_CHARACTERS is cut, and whole in the stored sample.
+    """
 
     error: str | None = None
     incomplete: str | None = None
+
+    def __post_init__(self) -> None:
+        for name, reason in (("error", self.error), ("incomplete", self.incomplete)):
+            if reason is not None and len(reason) > REASON_CHARACTERS:
+                force_setattr(self, name, f"{reason[: REASON_CHARACTERS - 1]}…")
 
 
 class HostSection(Section, frozen=True, kw_only=True, gc=False):
@@ -57,14 +72,14 @@ class HostSection(Section, frozen=True, kw_only=True, gc=False):
 class Vdev(Struct, frozen=True, kw_only=True, gc=False):
     """A row of the tree that ``zpool status`` prints below the pool's own row."""
 
-    name: str
-    kind: str | None = None
-    vdev_class: str | None = field(name="class", default=None)
-    state: str | None = None
+    name: Path
+    kind: Word | None = None
+    vdev_class: Word | None = field(name="class", default=None)
+    state: Word | None = None
     read_errors: Count | None = None
     write_errors: Count | None = None
     checksum_errors: Count | None = None
-    was: str | None = None
+    was: Path | None = None
     children: Few[Vdev] | None = None
 
 
@@ -74,20 +89,20 @@ class Scan(Struct, frozen=True, kw_only=True, gc=False):
     ``start_at`` is told while it runs or is paused, ``duration_seconds`` (pauses included) once it has finished.
     """
 
-    function: str | None = None
-    state: str | None = None
+    function: Word | None = None
+    state: Word | None = None
     percent: float | None = None
     errors: Count | None = None
-    start_at: str | None = None
-    end_at: str | None = None
+    start_at: Word | None = None
+    end_at: Word | None = None
     duration_seconds: Amount | None = None
 
 
 class Pool(Struct, frozen=True, kw_only=True, gc=False):
     """A zpool; ``health`` in the source's own spelling."""
 
-    name: str
-    health: str | None = None
+    name: Name
+    health: Word | None = None
     capacity_percent: Share | None = None
     fragmentation_percent: float | None = None
     size_bytes: Amount | None = None
@@ -98,7 +113,7 @@ class Pool(Struct, frozen=True, kw_only=True, gc=False):
     vdev_count: Count | None = None
     degraded_vdev_count: Count | None = None
     redundancy_left: Whole | None = None
-    last_scrub_end: str | None = None
+    last_scrub_end: Word | None = None
     scan: Scan | None = None
     rebuilds: Few[Scan] | None = None
     vdevs: Few[Vdev] | None = None
@@ -113,8 +128,8 @@ class PoolsSection(Section, frozen=True, kw_only=True, gc=False):
 class Storage(Struct, frozen=True, kw_only=True, gc=False):
     """A Proxmox storage."""
 
-    name: str
-    type: str | None = None
+    name: Name
+    type: Word | None = None
     used_bytes: Amount | None = None
     total_bytes: Amount | None = None
     active: bool | None = None
@@ -130,15 +145,15 @@ class GuestRuntime(Struct, frozen=True, kw_only=True, gc=False):
     """What a guest does now; ``status`` is the wire's name for the run state."""
 
     vmid: Count
-    name: str | None = None
-    type: str | None = None
-    status: str | None = None
+    name: Name | None = None
+    type: Word | None = None
+    status: Word | None = None
     cpu_percent: float | None = None
     mem_bytes: Amount | None = None
     maxmem_bytes: Amount | None = None
     uptime_seconds: Amount | None = None
-    tags: Few[str] | None = None
-    lock: str | None = None
+    tags: Few[Word] | None = None
+    lock: Word | None = None
     template: bool | None = None
     onboot: bool | None = None
 
@@ -162,7 +177,7 @@ class FastPayload(Struct, frozen=True, kw_only=True, gc=False):
 class Dataset(Struct, frozen=True, kw_only=True, gc=False):
     """A ZFS dataset or zvol with what is known of its snapshots."""
 
-    name: str
+    name: Name
     used_bytes: Amount | None = None
     avail_bytes: Amount | None = None
     snapshot_count: Count | None = None
@@ -177,17 +192,17 @@ class DatasetsSection(Section, frozen=True, kw_only=True, gc=False):
     """All datasets; those of ``unknown_pools`` could not be listed and say nothing about being gone."""
 
     datasets: VeryMany[Dataset] | None = None
-    unknown_pools: Few[str] | None = None
+    unknown_pools: Few[Name] | None = None
 
 
 class GuestDetail(Struct, frozen=True, kw_only=True, gc=False):
     """A guest's addresses; a missing ``ips`` is unknown, an empty one is none."""
 
     vmid: Count
-    type: str | None = None
-    name: str | None = None
-    ips: Few[str] | None = None
-    macs: Few[str] | None = None
+    type: Word | None = None
+    name: Name | None = None
+    ips: Few[Word] | None = None
+    macs: Few[Word] | None = None
 
 
 class GuestDetailsSection(Section, frozen=True, kw_only=True, gc=False):
@@ -200,7 +215,7 @@ class GuestBackup(Struct, frozen=True, kw_only=True, gc=False):
     """When a guest was last saved; ``failed_unix`` when the last run failed."""
 
     vmid: Count
-    type: str | None = None
+    type: Word | None = None
     newest_unix: Unix | None = None
     failed_unix: Unix | None = None
 
@@ -222,31 +237,31 @@ class MediumPayload(Struct, frozen=True, kw_only=True, gc=False):
 class Certificate(Struct, frozen=True, kw_only=True, gc=False):
     """A certificate of the host's own pages and API."""
 
-    path: str | None = None
-    ends_at: str | None = None
+    path: Name | None = None
+    ends_at: Word | None = None
 
 
 class SystemSection(Section, frozen=True, kw_only=True, gc=False):
     """Versions and pending work of the host."""
 
-    pve_version: str | None = None
-    zfs_version: str | None = None
-    kernel: str | None = None
+    pve_version: Word | None = None
+    zfs_version: Word | None = None
+    kernel: Word | None = None
     pending_updates: Count | None = None
     reboot_required: bool | None = None
-    subscription: str | None = None
+    subscription: Word | None = None
     security_updates: Count | None = None
-    node: str | None = None
-    cluster: str | None = None
+    node: Name | None = None
+    cluster: Name | None = None
     certificates: Few[Certificate] | None = None
 
 
 class Disk(Struct, frozen=True, kw_only=True, gc=False):
     """A physical disk with what its sensor and SMART say, as far as somebody may ask it."""
 
-    name: str
-    model: str | None = None
-    serial: str | None = None
+    name: Name
+    model: Name | None = None
+    serial: Word | None = None
     size_bytes: Amount | None = None
     temperature_celsius: float | None = None
     smart_passed: bool | None = None

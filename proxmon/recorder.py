@@ -63,8 +63,8 @@ class Recorder:
         missing: list[Event] = []
         waiting = deque(sorted(events, key=lambda event: event.known_at))
         for at, group in groupby(received, key=lambda sample: sample.received_at):
-            while waiting and waiting[0].known_at <= at and recorded is not None:
-                recorded = recorded.with_events([waiting.popleft()])
+            due = [waiting.popleft() for _ in range(sum(event.known_at <= at for event in waiting))]
+            recorded = recorded.with_events(due) if recorded is not None else None
             before = replace(before.with_samples(group, at), recorded=recorded)
             after = read_facts(facts, before)
             found = list(fact_events(facts, after, before, at))

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate, islice
+from typing import Any, cast
 
 import msgspec
 from msgspec import Raw, Struct
 
 from proxmon.errors import SampleError, TooLargeError, UnreadableError
-from proxmon.payload import PAYLOAD_TYPES, Payload, Section, Tier, list_sections
+from proxmon.payload import PAYLOAD_TYPES, WORD_CHARACTERS, Payload, Section, Tier, list_sections
 
 # Without `sent_at` a late sample and a wrong clock look alike. Clocks drift by minutes, a spool holds hours.
 PLAUSIBLE_DRIFT = timedelta(minutes=5)
@@ -105,6 +106,7 @@ _MESSAGE = msgspec.json.Decoder(WireMessage)
 _PAYLOADS: dict[Tier, msgspec.json.Decoder[Payload]] = {
     tier: msgspec.json.Decoder(kind) for tier, kind in PAYLOAD_TYPES.items()
 }
+_ANYTHING = msgspec.json.Decoder(dict[str, Any])
 _SECTIONS, _SECTION = msgspec.json.Decoder(dict[str, Raw]), msgspec.json.Decoder(Section)
 
 
@@ -166,8 +168,27 @@ def fresh_moment(collected_at: datetime, received_at: datetime, observed_at: dat
 
 
 def read_payload(tier: Tier, raw: bytes) -> Payload:
-    """Return the typed form of a payload's JSON; raises ``msgspec.MsgspecError`` where a value has the wrong type."""
-    return _PAYLOADS[tier].decode(raw)
+    """Return the typed form of a stored payload; raises one of UNREADABLE where a value has the wrong type.
+
+    Texts had no limit once: of a payload of then, those that are too long are cut.
+    """
+    try:
+        return _PAYLOADS[tier].decode(raw)
+    except msgspec.ValidationError:
+        return msgspec.convert(_with_short_texts(_ANYTHING.decode(raw)), PAYLOAD_TYPES[tier])
+
+
+def _with_short_texts(value: dict[str, Any]) -> dict[str, Any]:
+    """Return what was read of JSON with every text cut to what any of them may have, in place."""
+    waiting: list[Any] = [value]
+    while waiting:  # no recursion: there may be less left of the stack than when it came
+        inner = waiting.pop()
+        for key in cast("Iterable[Any]", inner if isinstance(inner, dict) else range(len(inner))):
+            if isinstance(inner[key], str):
+                inner[key] = inner[key][:WORD_CHARACTERS]
+            elif isinstance(inner[key], dict | list):
+                waiting.append(inner[key])
+    return value
 
 
 def is_deep(raw: bytes) -> bool:
@@ -243,7 +264,7 @@ def _collected_at(index: int, wire: WireSample) -> datetime:
 def _payload(index: int, wire: WireSample) -> Payload:
     where, raw = f"samples[{index}].payload", bytes(wire.payload)
     try:
-        payload = read_payload(wire.tier, raw)
+        payload = _PAYLOADS[wire.tier].decode(raw)
     except msgspec.ValidationError as error:
         raise SampleError(f"Correct {where} of tier {wire.tier}: {error}.") from error
     except msgspec.DecodeError as error:

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-from proxmon.events import Event, EventKind, Mark, Recorded, verdict_of
+from proxmon.events import QUIET, Event, EventKind, Mark, Recorded, verdict_of
 from proxmon.findings import SEVERITY, Finding, Status, Verdict
 from proxmon.fleet import HostSnapshot
 from proxmon.rules.words import said_no_longer
 from proxmon.status import HostStatus
-
-QUIET = (None, Verdict.OK.value)
 
 
 def verdict_events(recorded: Recorded, host: HostSnapshot, status: HostStatus, at: datetime) -> list[Event]:

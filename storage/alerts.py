@@ -9,6 +9,7 @@ from typing import Any
 from duckdb import DuckDBPyConnection
 
 from proxmon.alerts.model import AlertEvent, EventKind, Severity
+from proxmon.events import MAX_CHARACTERS
 from storage.database import Database
 from storage.moments import from_store, to_store
 from storage.writer import Writer
@@ -18,9 +19,14 @@ INSERT INTO base.alert_events VALUES (
     nextval('base.alert_event_ids'), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
 )
 """
-# The alerts that were open at any time since then, each with all of its events up to a moment.
+# The alerts that were open at any time since then, each with all of its events up to a moment. Texts that were stored
+# before they had a limit are cut.
 _SELECT = """
-WITH told AS (FROM base.alert_events WHERE happened_at <= coalesce($at, 'infinity'::TIMESTAMP)),
+WITH told AS (
+    SELECT * REPLACE (left(subject, $most) AS subject, left(message, $most) AS message,
+        left(value_text, $most) AS value_text, left(detail, $most) AS detail)
+    FROM base.alert_events WHERE happened_at <= coalesce($at, 'infinity'::TIMESTAMP)
+),
 wanted AS (
     SELECT alert_id FROM told GROUP BY alert_id
     HAVING NOT bool_or(kind = 'closed') OR max(happened_at) >= $since
@@ -79,7 +85,8 @@ def _row(event: AlertEvent) -> list[Any]:
 
 
 def _read(cursor: DuckDBPyConnection, since: datetime, at: datetime | None) -> Iterator[AlertEvent]:
-    rows = cursor.execute(_SELECT, {"at": at and to_store(at), "since": to_store(since)}).fetchall()
+    asked = {"at": at and to_store(at), "since": to_store(since), "most": MAX_CHARACTERS}
+    rows = cursor.execute(_SELECT, asked).fetchall()
     for alert_id, host_id, happened, kind, severity, cause, rule, subject, message, number, text, *rest in rows:
         unit, threshold, clears_when, began, actor, detail, until = rest
         yield AlertEvent(

@@ -8,7 +8,7 @@ from typing import Any
 
 from duckdb import DuckDBPyConnection
 
-from proxmon.events import Event, EventKind, EventRequest, Mark, Recorded, StepRequest
+from proxmon.events import MAX_CHARACTERS, QUIET_SUBJECTS, Event, EventKind, EventRequest, Mark, Recorded, StepRequest
 from proxmon.findings import Status
 from storage.moments import from_store, to_store
 
@@ -17,12 +17,20 @@ INSERT INTO base.events SELECT unnest($1::INTEGER[]), unnest($2::TIMESTAMP[]), u
     unnest($4::VARCHAR[]), unnest($5::VARCHAR[]), unnest($6::VARCHAR[]), unnest($7::VARCHAR[]),
     unnest($8::VARCHAR[]), unnest($9::VARCHAR[]), unnest($10::TIMESTAMP[])
 """
-_LIST = """
-SELECT host, host_id, happened_at, recorded_at, kind, rule, subject, was, became, message, started_at FROM events
+# Texts had no limit once, and more of them than memory holds may be stored: they are cut before rows are sorted.
+_COLUMNS = """
+SELECT host, host_id, happened_at, recorded_at, kind, rule, left(subject, $most) AS subject, left(was, $most) AS was,
+    left(became, $most) AS became, left(message, $most) AS message, started_at
+"""
+_LIST = (
+    "FROM ("
+    + _COLUMNS
+    + """ FROM events
 WHERE ($host IS NULL OR host = $host) AND (len($kinds::VARCHAR[]) = 0 OR list_contains($kinds::VARCHAR[], kind))
 AND happened_at >= coalesce($since, '-infinity'::TIMESTAMP) AND happened_at < coalesce($until, 'infinity'::TIMESTAMP)
-AND recorded_at <= coalesce($known_at, 'infinity'::TIMESTAMP)
+AND recorded_at <= coalesce($known_at, 'infinity'::TIMESTAMP))
 """
+)
 # All of the last moment, so that whoever asks on from there misses none.
 _NEWEST = (
     _LIST + " QUALIFY rank() OVER (ORDER BY happened_at DESC) <= $limit ORDER BY happened_at DESC, host, rule, subject"
@@ -32,10 +40,9 @@ _STEPS = {
     True: "SELECT min(recorded_at) FROM events WHERE recorded_at > $at AND ($host IS NULL OR host = $host)",
     False: "SELECT max(recorded_at) FROM events WHERE recorded_at <= $at AND ($host IS NULL OR host = $host)",
 }
-_RECORDED_SINCE = """
-SELECT h.host, e.host_id, happened_at, recorded_at, kind, rule, subject, was, became, message, started_at
-FROM base.events e JOIN base.hosts h USING (host_id) WHERE recorded_at > ? ORDER BY recorded_at
-"""
+_RECORDED_SINCE = (
+    _COLUMNS + " FROM base.events JOIN base.hosts USING (host_id) WHERE recorded_at > $at ORDER BY recorded_at"
+)
 _STATUSES = """
 SELECT host_id, arg_max(became, happened_at), max(happened_at), max(happened_at) FILTER (became <> 'offline'
     AND coalesce(was, 'offline') = 'offline'), min(happened_at) FILTER (became <> 'offline')
@@ -45,10 +52,21 @@ _FIRST_AFTER = """
 SELECT host_id, arg_min_null(was, happened_at) FROM base.events
 WHERE kind IN ('status', 'online', 'offline') AND happened_at > $1 GROUP BY host_id
 """
+# Of each subject the last verdict, but of those that pass or are gone only the newest of each rule; their words are
+# read last, of the rows that are left.
 _VERDICTS = """
-SELECT host_id, rule, subject, arg_max_null(became, happened_at), max(happened_at),
-    arg_max_null(message, happened_at) FROM base.events
-WHERE kind = 'finding' AND happened_at <= $1 GROUP BY host_id, rule, subject
+WITH told AS (
+    SELECT host_id, rule, left(subject, $most) AS name, arg_max_null(became, happened_at) AS verdict,
+        max(happened_at) AS since, arg_max(rowid, happened_at) AS place
+    FROM base.events SEMI JOIN (FROM base.hosts WHERE coalesce(deleted_at, 'infinity') > $at) USING (host_id)
+    WHERE kind = 'finding' AND happened_at <= $at GROUP BY host_id, rule, name
+),
+newest AS (
+    FROM told QUALIFY coalesce(verdict, 'ok') <> 'ok' OR row_number()
+        OVER (PARTITION BY host_id, rule, coalesce(verdict, 'ok') = 'ok' ORDER BY since DESC, name) <= $quiet
+)
+SELECT newest.host_id, newest.rule, name, verdict, since, left(message, $most)
+FROM newest JOIN base.events ON events.rowid = place
 """
 _FOREVER = datetime(9999, 1, 1)
 
@@ -70,6 +88,7 @@ def list_events(cursor: DuckDBPyConnection, request: EventRequest) -> list[Event
         "until": request.until and to_store(request.until),
         "known_at": request.known_at and to_store(request.known_at),
         "limit": request.limit,
+        "most": MAX_CHARACTERS,
     }
     query = _OLDEST if request.is_oldest_first else _NEWEST
     return [_event(row) for row in cursor.execute(query, parameters).fetchall()]
@@ -83,14 +102,16 @@ def find_step(cursor: DuckDBPyConnection, request: StepRequest) -> datetime | No
 
 def list_recorded_since(cursor: DuckDBPyConnection, at: datetime) -> list[Event]:
     """List the derived events that were recorded after a moment, in that order."""
-    return [_event(row) for row in cursor.execute(_RECORDED_SINCE, [to_store(at)]).fetchall()]
+    asked = {"at": to_store(at), "most": MAX_CHARACTERS}
+    return [_event(row) for row in cursor.execute(_RECORDED_SINCE, asked).fetchall()]
 
 
 def read_recorded(cursor: DuckDBPyConnection, at: datetime | None) -> dict[int, Recorded]:
     """Return what the events say of each host at a moment; a host of which they say nothing is missing."""
     moment = to_store(at) if at else _FOREVER
     verdicts: dict[int, dict[tuple[str, str], Mark]] = {}
-    for host_id, rule, subject, became, since, message in cursor.execute(_VERDICTS, [moment]).fetchall():
+    bounds = {"at": moment, "most": MAX_CHARACTERS, "quiet": QUIET_SUBJECTS}
+    for host_id, rule, subject, became, since, message in cursor.execute(_VERDICTS, bounds).fetchall():
         mark = Mark(became, from_store(since), message or "")
         verdicts.setdefault(host_id, {})[rule or "", subject or ""] = mark
     found: dict[int, Recorded] = {}

@@ -17,6 +17,9 @@ from proxmon.status import HostStatus
 
 # A verdict is valid up to and including this moment; the next one is the first at which it can differ.
 INSTANT = timedelta(microseconds=1)
+# Of a host, subjects that pass and of which is remembered only that they changed: names that are others in each sample
+# must not add up, and nobody looks at a thousand that flap.
+MAX_QUIET = 1_000
 Judge = Callable[[HostSnapshot, datetime], HostStatus]
 
 
@@ -126,6 +129,7 @@ class AlertEngine:
                 events += self._end(state, key, now, "The rule no longer alerts of this.")
                 continue
             events += self._follow(state, key, seen, now)
+        _drop_oldest(state.tracks)
         state.due_at = self._due(state, status, seen, now)
         self._queue(state)
         return events
@@ -187,3 +191,12 @@ def _is_passed(found: Observation, track: Track) -> bool:
     """Tell whether it passes by the rules of now; what clears it counts only where its threshold is the one it was."""
     is_edited = track.alert is not None and found.threshold != track.alert.seen.threshold
     return found.severity is None and found.verdict.value == "ok" and (found.is_clear or is_edited)
+
+
+def _drop_oldest(tracks: dict[Key, Track]) -> None:
+    """Forget the tracks beyond MAX_QUIET that changed longest ago, of those that nothing else is known of."""
+    if len(tracks) <= MAX_QUIET:
+        return
+    quiet = [(track.flips[-1], key) for key, track in tracks.items() if track.alert is None and track.rising is None]
+    for _, key in sorted(quiet, reverse=True)[MAX_QUIET:]:
+        del tracks[key]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from proxmon.events import bound_texts
 from proxmon.findings import Verdict
 from proxmon.rulebook.catalog import Policy
 
@@ -89,7 +90,7 @@ class AlertEvent:
     """A moment in an alert's life, with what was measured then.
 
     ``detail`` says why in words where that is not plain; ``actor`` who did it; ``until`` how long an acknowledgement
-    lasts.
+    lasts. No text is longer than an event's.
     """
 
     alert_id: int
@@ -109,6 +110,9 @@ class AlertEvent:
     actor: str = ""
     detail: str = ""
     until: datetime | None = None
+
+    def __post_init__(self) -> None:
+        bound_texts(self, ("cause", "rule", "subject", "message", "value", "threshold", "clears_when", "detail"))
 
     @property
     def lasting(self) -> str:

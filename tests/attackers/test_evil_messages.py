@@ -237,6 +237,7 @@ def sample_of(payload: bytes) -> bytes:
 
 
 DEEP_VDEVS = b'[{"name": "v", "children": ' * 5000 + b"[]" + b"}]" * 5000
+LONG = b"x" * 4_000_000
 BREAKERS = {
     "NaN": (400, sample_of(b'{"host": {"load1": NaN}}')),
     "Infinity": (400, sample_of(b'{"host": {"load1": Infinity}}')),
@@ -253,6 +254,9 @@ BREAKERS = {
     "surrogate in an unknown section": (400, sample_of(b'{"x": {"\\ud800": "\\udfff"}}')),
     "surrogate in an unknown error": (400, sample_of(b'{"x": {"error": "\\ud800"}}')),
     "NUL and much in an unknown error": (200, sample_of(b'{"x": {"error": "\\u0000 of ' + b"x" * 100_000 + b'"}}')),
+    "a name of megabytes": (422, sample_of(b'{"zfs_pools": {"pools": [{"name": "' + LONG + b'"}]}}')),
+    "a state of megabytes": (422, sample_of(b'{"storage": {"storages": [{"name": "s", "type": "' + LONG + b'"}]}}')),
+    "much in a known error": (200, sample_of(b'{"zfs_pools": {"error": "' + LONG + b'"}}')),
     "a section twice": (200, sample_of(b'{"host": {"load1": 1}, "host": {"load1": 1e308}}')),
     "deep": (400, sample_of(b'{"x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}")),
     "deep vdevs": (400, sample_of(b'{"zfs_pools": {"pools": [{"name": "p", "vdevs": ' + DEEP_VDEVS + b"}]}}")),

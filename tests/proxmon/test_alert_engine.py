@@ -10,6 +10,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from proxmon.alerts.engine import MAX_QUIET
 from proxmon.alerts.model import AlertEvent, EventKind, Severity
 from proxmon.alerts.policy import default_policies
 from proxmon.alerts.replay import Message, Replay
@@ -17,7 +18,7 @@ from proxmon.config import RuleSettings
 from proxmon.fleet import HostSnapshot
 from proxmon.rulebook.book import Entry, RuleBook
 from proxmon.status import evaluate
-from tests.builders import NOW, a_disk, a_fast_payload, a_guest, a_host, a_mirror, a_pool, a_sample
+from tests.builders import NOW, a_disk, a_fast_payload, a_guest, a_host, a_mirror, a_pool, a_sample, an_opened_alert
 
 RULES = RuleSettings()
 POLICIES = default_policies(RULES)
@@ -402,3 +403,18 @@ def test_batches_and_single_samples_give_the_same_alerts(rows: list[Any], data: 
         one.run_until(at + timedelta(hours=1))
     assert whole.events == parts.events
     assert whole.engine.list_alerts() == parts.engine.list_alerts()
+
+
+def test_no_text_of_an_alert_is_longer_than_a_page_shows() -> None:
+    long = an_opened_alert(subject="s" * 100_000, message="m" * 100_000, value="v" * 100_000)
+    assert {len(str(text)) for text in (long.subject, long.message, long.value)} == {2_000}
+
+
+def test_subjects_that_come_and_go_do_not_add_up() -> None:
+    replay = a_replay()
+    for index in range(5):
+        names = [f"p{index}-{one}" for one in range(600)]
+        replay.play([a_message(NOW + STEP * index, **pools(*(a_pool(name=one, health="DEGRADED") for one in names)))])
+    tracks = replay.engine._hosts[1].tracks
+    assert len(tracks) == 600 + MAX_QUIET
+    assert {subject.partition("-")[0] for _, subject in tracks} == {"p4", "p3", "p2"}

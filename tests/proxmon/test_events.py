@@ -11,7 +11,7 @@ import pytest
 from proxmon.board import Board
 from proxmon.bus import Bus
 from proxmon.config import RuleSettings
-from proxmon.events import Event, EventKind, Mark, Recorded
+from proxmon.events import QUIET_SUBJECTS, Event, EventKind, Mark, Recorded
 from proxmon.findings import Finding, Status, Verdict
 from proxmon.fleet import Fleet, HostSnapshot
 from proxmon.recorder import Recorder
@@ -333,3 +333,37 @@ def test_of_an_offline_host_nothing_is_known_since_it_fell_silent() -> None:
 def test_a_host_that_is_silent_and_not_recorded_so_yet_is_offline_since_nobody_knows() -> None:
     recorded = Recorded(Status.WARNING, NOW, NOW - MINUTE, NOW - MINUTE)
     assert recorded.find_since(a_finding(Verdict.OFFLINE, "offline")) is None
+
+
+def test_no_text_of_an_event_is_longer_than_a_page_shows() -> None:
+    long = "x" * 3_000_000
+    event = Event(1, NOW, EventKind.GUEST_ADDRESS, subject=long, was=long, became="short", message=long)
+    assert [len(text or "") for text in (event.subject, event.was, event.became, event.message)] == [
+        2_000,
+        2_000,
+        5,
+        2_000,
+    ]
+    assert event.message.endswith("x…")
+
+
+def test_subjects_that_come_and_go_do_not_add_up() -> None:
+    story = Story()
+    for second in range(0, 100, 10):
+        story.hear(fast(second, **pools(*({"name": f"p{second}-{one}", "health": "DEGRADED"} for one in range(300)))))
+    marks = [mark for (rule, _), mark in story.recorded().verdicts.items() if rule == "zpool_health"]
+    assert sum(mark.verdict == "critical" for mark in marks) == 300
+    assert sum(mark.verdict is None for mark in marks) == QUIET_SUBJECTS
+    assert min(mark.since for mark in marks) > NOW + 50 * SECOND
+
+
+def test_a_subject_that_is_long_gone_fails_anew_once() -> None:
+    story = Story().hear(fast(**pools({"name": "old", "health": "DEGRADED"})))
+    for second in range(10, 60, 10):
+        story.hear(fast(second, **pools(*({"name": f"p{second}-{one}", "health": "DEGRADED"} for one in range(300)))))
+    assert ("zpool_health", "old") not in story.recorded().verdicts
+    story.stored.clear()
+    for second in (60, 70):
+        story.hear(fast(second, **pools({"name": "old", "health": "DEGRADED"})))
+    told = [event for event in story.told(EventKind.FINDING) if event.subject == "old"]
+    assert [(event.rule, event.was, event.became) for event in told] == [("zpool_health", None, "critical")]

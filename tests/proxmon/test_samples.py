@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,14 +12,16 @@ from datetime import UTC, datetime, timedelta
 from functools import reduce
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import inspect
 
 from proxmon.errors import ProxmonError, SampleError, TooLargeError, UnreadableError
-from proxmon.payload import FastPayload, Tier
-from proxmon.samples import MAX_DEPTH, MAX_DIGITS, Sample, is_deep, parse_time, read_message
-from tests.builders import NOW, PAYLOADS, a_dataset, a_message, a_pool, a_wire_sample, iso
+from proxmon.payload import PAYLOAD_TYPES, REASON_CHARACTERS, WORD_CHARACTERS, FastPayload, Tier
+from proxmon.samples import MAX_DEPTH, MAX_DIGITS, Sample, is_deep, parse_time, read_message, read_payload
+from tests.builders import NOW, PAYLOADS, a_dataset, a_fast_payload, a_message, a_pool, a_wire_sample, iso
 from tests.servers import ROOT
 
 SECOND = timedelta(seconds=1)
@@ -310,3 +313,79 @@ assert len(read_message(body, 1, datetime.now(UTC))) == 3
 def test_every_type_is_known_before_the_first_message_is_read() -> None:
     ended = subprocess.run([sys.executable, "-c", FIRST_READING], cwd=ROOT, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
+
+
+def named(**changes: Any) -> dict[str, Any]:
+    return a_wire_sample(payload=a_fast_payload(zfs_pools={"pools": [a_pool(**changes)]}))
+
+
+def test_names_as_long_as_real_ones_are_accepted() -> None:
+    by_id = "/dev/disk/by-id/" + "d" * 255
+    assert read(named(name="p" * 255, vdevs=[{"name": by_id, "was": "/" + "d" * 4_095}]))
+    datasets = {"datasets": [a_dataset(name="rpool/" + "é" * 249)]}
+    guest = {"vmid": 1, "name": "g" * 255, "ips": ["fe80::" + "1" * 33 + "%" + "e" * 15], "macs": ["bc:24:11:00:00:01"]}
+    assert read(a_wire_sample("medium", payload={"zfs_datasets": datasets, "vms_detail": {"vms": [guest]}}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "place"),
+    [
+        ({"name": "p" * 513}, "zfs_pools.pools[0].name"),
+        ({"health": "ONLINE" * 50}, "zfs_pools.pools[0].health"),
+        ({"last_scrub_end": "2" * 256}, "zfs_pools.pools[0].last_scrub_end"),
+        ({"scan": {"function": "s" * 256}}, "zfs_pools.pools[0].scan.function"),
+        (
+            {"vdevs": [{"name": "a", "children": [{"name": "v" * 4_097}]}]},
+            "zfs_pools.pools[0].vdevs[0].children[0].name",
+        ),
+    ],
+)
+def test_a_text_that_is_too_long_is_refused_and_named(changes: dict[str, Any], place: str) -> None:
+    with pytest.raises(SampleError, match=re.escape(f"`$.{place}`")) as caught:
+        read(a_wire_sample(), named(**changes))
+    assert "samples[1].payload" in str(caught.value)
+
+
+def texts_without_limit(kind: inspect.Type, path: str) -> Iterator[str]:
+    match kind:
+        case inspect.StructType(cls=cls, fields=fields):
+            inner = [one for one in fields if f"{cls.__name__}." not in path]
+            for one in inner:
+                yield from texts_without_limit(one.type, f"{path}{cls.__name__}.{one.name} ")
+        case inspect.UnionType(types=types):
+            for one in types:
+                yield from texts_without_limit(one, path)
+        case inspect.VarTupleType(item_type=item):
+            yield from texts_without_limit(item, path)
+        case inspect.StrType(max_length=None):
+            yield path
+        case _:
+            pass
+
+
+@pytest.mark.parametrize("tier", Tier)
+def test_only_reasons_have_no_limit_of_the_wire(tier: Tier) -> None:
+    found = texts_without_limit(inspect.type_info(PAYLOAD_TYPES[tier]), "")
+    assert {path.split(".")[-1].strip() for path in found} == {"error", "incomplete"}
+
+
+@pytest.mark.parametrize("name", ["host", "a section of nobody"])
+def test_a_reason_is_accepted_at_any_length_and_cut(name: str) -> None:
+    (sample,) = read(a_wire_sample(payload={name: {"error": "e" * 100_000, "incomplete": "short"}}))
+    ((_, section),) = sample.list_sections()
+    assert section.error == "e" * (REASON_CHARACTERS - 1) + "…"
+    assert section.incomplete == "short"
+    assert len(sample.raw) > 100_000
+
+
+def test_a_payload_that_was_stored_before_texts_had_a_limit_is_read_with_them_cut() -> None:
+    pools = {"pools": [a_pool(name="p" * 100_000), a_pool(health="h" * 100_000)]}
+    deep = reduce(lambda inner, _: [inner], range(MAX_DEPTH - 2), "x")
+    payload = read_payload(Tier.FAST, json.dumps(a_fast_payload(zfs_pools=pools, x=deep)).encode())
+    assert isinstance(payload, FastPayload)
+    assert payload.zfs_pools is not None
+    first, second = payload.zfs_pools.pools or ()
+    assert (first.name, first.health) == ("p" * WORD_CHARACTERS, "ONLINE")
+    assert (second.name, second.health) == ("rpool", "h" * WORD_CHARACTERS)
+    with pytest.raises(msgspec.ValidationError, match="load1"):
+        read_payload(Tier.FAST, b'{"host": {"load1": "much"}}')

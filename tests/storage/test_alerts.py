@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from proxmon.alerts.model import EventKind, Severity
+from proxmon.events import MAX_CHARACTERS
 from proxmon.fleet import Host
 from storage import Store
 from tests.builders import DAY, NOW, an_opened_alert
@@ -57,3 +58,14 @@ def test_a_host_that_is_deleted_with_its_history_leaves_no_alert(store: Store, h
     store.alerts.add_events([OPENED])
     store.delete_host(host.id, NOW, keep_history=False)
     assert store.alerts.list_events(NOW - DAY) == []
+
+
+def test_long_texts_of_before_are_read_cut(store: Store, host: Host) -> None:
+    store.alerts.add_events([OPENED, OTHER])
+    with store._database.writer().cursor() as cursor:
+        long = "repeat('x', 100000)"
+        cursor.execute(f"UPDATE base.alert_events SET subject = {long}, message = {long}, detail = {long}")
+        cursor.execute(f"UPDATE base.alert_events SET value_text = {long} WHERE value IS NULL")
+    first, second = store.alerts.list_events(NOW - DAY)
+    texts = (first.subject, first.message, first.detail, second.value)
+    assert [len(str(text)) for text in texts] == [MAX_CHARACTERS] * 4

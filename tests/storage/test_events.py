@@ -13,9 +13,19 @@ import pytest
 from proxmon.board import Board, PastBoard
 from proxmon.bus import Bus
 from proxmon.config import RetentionSettings, RuleSettings
-from proxmon.events import STATUS_KINDS, Event, EventKind, EventRequest, Recorded, StepRequest
+from proxmon.events import (
+    MAX_CHARACTERS,
+    QUIET_SUBJECTS,
+    STATUS_KINDS,
+    Event,
+    EventKind,
+    EventRequest,
+    Recorded,
+    StepRequest,
+)
 from proxmon.findings import Status
 from proxmon.fleet import Fleet, Host
+from proxmon.payload import WORD_CHARACTERS, FastPayload, Tier
 from proxmon.recorder import Recorder
 from proxmon.runtime import resume
 from proxmon.samples import Sample
@@ -273,3 +283,56 @@ def asked_moments(life: Life, chance: random.Random) -> list[datetime]:
     length = (life.now - NOW).total_seconds()
     anytime = [NOW + chance.uniform(0, length) * SECOND for _ in range(15)]
     return [at for at in [*chance.sample(edges, min(30, len(edges))), *anytime] if NOW <= at <= life.now]
+
+
+LONG = "x" * 100_000
+INSERT_LONG = """
+INSERT INTO base.events SELECT host_id, $at, $at, 'finding', 'zpool_health', $subject, 'ok', 'critical', $message, NULL
+FROM base.hosts
+"""
+
+
+def test_long_texts_of_before_are_read_cut(store: Store, host: Host) -> None:
+    with store._database.writer().cursor() as cursor:
+        for number in range(3):
+            at = (NOW + number * SECOND).replace(tzinfo=None)
+            cursor.execute(INSERT_LONG, {"at": at, "subject": f"{number}{LONG}", "message": LONG})
+    store.append_events([an_event(host)])
+    store.settle()
+    recorded = store.snapshot().hosts[0].recorded
+    assert recorded is not None
+    told = store.list_events(EventRequest(kinds=frozenset({EventKind.FINDING})))
+    since = [one for one in store.list_recorded_since(NOW - SECOND) if one.kind is EventKind.FINDING]
+    assert [len(told), len(since), len(recorded.verdicts)] == [3, 3, 3]
+    texts = [(one.subject, one.message) for one in (*told, *since)]
+    texts += [(subject, mark.message) for (_, subject), mark in recorded.verdicts.items()]
+    assert {len(text) for pair in texts for text in pair} == {MAX_CHARACTERS}
+
+
+def test_of_subjects_that_are_quiet_the_newest_of_each_rule_are_read(store: Store, host: Host) -> None:
+    gone = [an_event(host, n, EventKind.FINDING, rule="r", subject=f"p{n}", became=None) for n in range(1_200)]
+    failing = [an_event(host, 0, EventKind.FINDING, rule="r", subject=f"q{n}", became="critical") for n in range(1_200)]
+    well = [an_event(host, 0, EventKind.FINDING, rule="other", subject="p", became="ok")]
+    store.append_events([an_event(host), *failing, *well, *gone])
+    store.settle()
+    recorded = store.snapshot().hosts[0].recorded
+    assert recorded is not None
+    assert recorded == Recorded(Status.WARNING, NOW, None, NOW).with_events([*failing, *well, *gone])
+    assert len(recorded.verdicts) == 1_200 + 1 + QUIET_SUBJECTS
+    assert ("r", "p199") not in recorded.verdicts
+    assert recorded.verdict("r", "q0") == "critical"
+
+
+def test_a_sample_that_was_stored_before_texts_had_a_limit_is_shown_after_a_restart(
+    store: Store, host: Host, directory: Path
+) -> None:
+    # The store does not look at the payload: it was read when it came.
+    store.append([a_sample(host.id, payload=a_fast_payload(zfs_pools={"pools": [a_pool(name=LONG)]}))]).result()
+    store.close()
+    again = Store.open(directory)
+    for at in (None, NOW):
+        payload = again.snapshot(at).hosts[0].samples[Tier.FAST].payload
+        assert isinstance(payload, FastPayload)
+        assert payload.zfs_pools is not None
+        assert [len(pool.name) for pool in payload.zfs_pools.pools or ()] == [WORD_CHARACTERS]
+    again.close()
