@@ -197,6 +197,6 @@ def _drop_oldest(tracks: dict[Key, Track]) -> None:
     """Forget the tracks beyond MAX_QUIET that changed longest ago, of those that nothing else is known of."""
     if len(tracks) <= MAX_QUIET:
         return
-    quiet = [(track.flips[-1], key) for key, track in tracks.items() if track.alert is None and track.rising is None]
+    quiet = [(track.flips[-1:], key) for key, track in tracks.items() if track.alert is None and track.rising is None]
     for _, key in sorted(quiet, reverse=True)[MAX_QUIET:]:
         del tracks[key]
