@@ -1,15 +1,30 @@
-"""Watches analysts' queries: what takes too long or too much memory is interrupted."""
+"""Watches analysts' queries: what takes too long or too much memory is interrupted, and what does not hear is left."""
 
 from __future__ import annotations
 
+import logging
+import os
 import re
 import resource
+import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
+from proxmon.errors import OverloadedError
+
+log = logging.getLogger(__name__)
+
 INTERVAL_SECONDS = 0.05
+# DuckDB looks whether it was interrupted between two pieces of work, not inside one: most hear of it in 0.1 s, and
+# where much else runs in 2.5 s.
+HEARING_SECONDS = 5.0
+# Each of them may keep a core busy for as long as the process lives.
+MOST_ABANDONED = 2
+ABANDONED_RETRY_SECONDS = 60.0
+LOWEST_PRIORITY = 19
 # DuckDB's memory_limit counts its buffers; strings and lists in mid-computation are not among them.
 MAX_GROWTH_BYTES = 2**30
 # One call can ask for any amount at once (`repeat`), and no look at intervals sees that before it is too late: the
@@ -75,6 +90,52 @@ class Bound:
 
 
 BOUND = Bound()
+
+
+class Abandoned:
+    """Counts the queries of this process that do not hear that they were ended, whichever store they asked.
+
+    No thread can be ended from outside. Such a one goes on behind all others, and a few are let be.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._threads: set[int] = set()
+
+    def __bool__(self) -> bool:
+        """Tell whether there are any."""
+        return bool(self._threads)
+
+    def check(self) -> None:
+        """Raise OverloadedError when there are so many that no other query may begin."""
+        if len(self._threads) >= MOST_ABANDONED:
+            raise OverloadedError(
+                f"Wait, or have the server started again: {MOST_ABANDONED} queries go on although they were ended, "
+                "each in a single call that nothing interrupts.",
+                ABANDONED_RETRY_SECONDS,
+            )
+
+    def add(self, thread: int) -> None:
+        """Count a query that goes on in this thread, by the system's number, and let all others run before it."""
+        with self._lock:
+            self._threads.add(thread)
+        log.warning(
+            "a query goes on although it was ended, in one call that nothing interrupts; a restart ends it (%d of %d)",
+            len(self._threads),
+            MOST_ABANDONED,
+        )
+        if sys.platform == "linux":  # where each thread has a priority of its own
+            with suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, thread, LOWEST_PRIORITY)
+
+    def remove(self, thread: int) -> None:
+        """Count a query no more, which has ended at last."""
+        with self._lock:
+            self._threads.discard(thread)
+        log.warning("a query that went on although it was ended has come to its end")
+
+
+ABANDONED = Abandoned()
 
 
 class Guard:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import resource
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -17,11 +18,12 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from proxmon.errors import QueryError, StoreUnavailableError
+from proxmon.errors import OverloadedError, QueryError, StoreUnavailableError
 from proxmon.fleet import Host
 from storage import Store
-from storage.gate import TABLE_FUNCTIONS, check_query
-from storage.guard import headroom_bytes
+from storage.functions import FUNCTIONS, TABLE_FUNCTIONS
+from storage.gate import check_query
+from storage.guard import ABANDONED, LOWEST_PRIORITY, MOST_ABANDONED, headroom_bytes
 from storage.queries import CHUNK_BYTES, QueryAnswer
 from tests.builders import a_sample
 from tests.counts import Count
@@ -58,8 +60,86 @@ LEGITIMATE = [
     "SELECT {'a': 1}::STRUCT(a INT), [1]::INT[], 'a'::ENUM('a', 'b'), MAP {'k': 1}",
     "FROM zpool_samples z ASOF JOIN host_samples h ON z.host_id = h.host_id AND z.observed_at >= h.observed_at",
     "FROM host_samples USING SAMPLE 10%",
+    "FROM (SELECT 1 AS a, 2 AS b) UNPIVOT (value FOR name IN (a, b))",
+    "SELECT payload->'host'->>'load1', json_extract_string(payload, '$.host.load1') FROM samples",
+    "SELECT (payload->'host'->'load1')::DOUBLE, CAST(payload->'host' AS JSON), payload::JSON::VARCHAR FROM samples",
+    "SELECT json_keys(payload), json_type(payload->'host'), json_array_length('[1]') FROM samples",
+    "SELECT key, value FROM samples, json_each(samples.payload)",
+    "SELECT lag(load1) OVER w, lead(load1, 2, 0.0) OVER w, lag(load1, -1) OVER w FROM host_samples "
+    "WINDOW w AS (PARTITION BY host ORDER BY observed_at)",
+    "SELECT avg(load1) OVER (ORDER BY observed_at ROWS BETWEEN 5 PRECEDING AND 2 FOLLOWING) FROM host_samples",
+    "SELECT avg(load1) OVER (ORDER BY observed_at RANGE BETWEEN INTERVAL 1 HOUR PRECEDING AND CURRENT ROW), "
+    "max(load1) OVER (ORDER BY observed_at RANGE INTERVAL '10 minutes' PRECEDING) FROM host_samples",
+    "SELECT list_aggregate([1, 2], 'sum'), list_sum([1, 2]), [x * 2 for x in [1, 2] if x > 1]",
+    "FROM hosts WHERE host LIKE 'pve-%' OR host ILIKE '%PVE%' OR host GLOB 'pve-*' OR host SIMILAR TO 'p.*'",
+    "FROM hosts WHERE host LIKE '%p%v%e%' AND host NOT ILIKE 'x%y%' AND contains(host, 'pve')",
+    "FROM hosts h, host_samples s WHERE contains(h.host, left(s.host, 100)) AND starts_with(h.host, s.host)",
+    "SELECT replace(host, '-', '_'), split_part(host, '-', 1), string_split(host, '-'), instr(host, 'v') FROM hosts",
+    "SELECT regexp_extract(host, '(\\d+)', 1), regexp_replace(host, '[0-9]+', '') FROM hosts",
+    "SELECT list_contains(ips, '10.0.0.1'), contains(ips, '10.0.0.1'), position('a' IN name) FROM guest_addresses",
+    "SELECT observed_at AT TIME ZONE 'UTC' AT TIME ZONE 'Europe/Berlin' FROM host_samples",
+    "SELECT extract(hour FROM observed_at), date_trunc('day', observed_at), strftime(observed_at, '%H') "
+    "FROM host_samples",
+    "SELECT quantile_cont(load1, 0.95), arg_max(host, load1), histogram(load1), count(DISTINCT host) FROM host_samples",
+    "SELECT coalesce(host, 'x'), nullif(host, 'x'), CASE WHEN true THEN 1 END, 1 BETWEEN 0 AND 2 FROM hosts",
+]
+DEEP_LIST = "repeat('[', 100000) || repeat(']', 100000)"
+DEEP_OBJECT = "repeat('{\"a\":', 100000) || '1' || repeat('}', 100000)"
+# These ended the whole process, or nothing interrupted them.
+FATAL = [
+    "SELECT lag(x, -9223372036854775808) OVER () FROM range(3) t(x)",
+    "SELECT lead(x, -9223372036854775807 - 1) OVER () FROM range(3) t(x)",
+    "SELECT lag(x, x) OVER () FROM range(3) t(x)",
+    "SELECT lag(x, (-9223372036854775808)::BIGINT) OVER () FROM range(3) t(x)",
+    "SELECT median(x::VARCHAR) OVER (ORDER BY x ROWS BETWEEN x - 20 PRECEDING AND x FOLLOWING) FROM range(30) t(x)",
+    "SELECT sum(x) OVER (ORDER BY x ROWS BETWEEN -5 PRECEDING AND CURRENT ROW) FROM range(30) t(x)",
+    "SELECT sum(x) OVER (ORDER BY x RANGE BETWEEN x PRECEDING AND CURRENT ROW) FROM range(30) t(x)",
+    f"SELECT json_structure({DEEP_LIST})",
+    f"SELECT json_group_structure({DEEP_LIST})",
+    f"SELECT json_merge_patch({DEEP_OBJECT}, {DEEP_OBJECT})",
+    f"SELECT json_contains({DEEP_LIST}, {DEEP_LIST})",
+    f"SELECT json_transform('1', {DEEP_LIST})",
+    f"SELECT json_transform_strict('1', {DEEP_LIST})",
+    f"SELECT from_json('1', {DEEP_LIST})",
+    f"SELECT from_json_strict('1', {DEEP_LIST})",
+    "SELECT json_deserialize_sql(replace(json_serialize_sql('SELECT 1')::VARCHAR, '\"from_table\":', '\"x\":'))",
+    "SELECT json_deserialize_sql('{}')",
+    f"SELECT ({DEEP_LIST})::JSON::VARIANT::VARCHAR",
+    f"SELECT TRY_CAST(({DEEP_OBJECT})::JSON AS VARIANT)",
+    f"SELECT CAST({{'a': ({DEEP_OBJECT})::JSON}} AS STRUCT(a VARIANT))",
+    f"SELECT [({DEEP_OBJECT})::JSON]::VARIANT[]",
+    f"SELECT variant_typeof(({DEEP_LIST})::JSON)",
+    "SELECT 'POINT (1 2)'::GEOMETRY",
+    "SELECT sum(1) EXPORT_STATE",
+    "SELECT list_aggregate([1, 2, 3], 'reservoir_quantile', 0.5)",
+    "SELECT list_aggr([1, 2, 3], 'reservoir' || '_quantile', 0.5)",
+    "SELECT array_aggregate([1, 2, 3], 'Reservoir_Quantile', 0.5)",
+    "SELECT array_aggr([1, 2, 3], x) FROM (VALUES ('reservoir_quantile')) t(x)",
+    "SELECT aggregate([1, 2, 3], 'lag')",
+    "SELECT contains(repeat('a', 20000000), repeat('a', 10000000) || 'b')",
+    "SELECT instr(a, b) FROM (SELECT repeat('a', 20000000) AS a, repeat('a', 10000000) || 'b' AS b)",
+    "SELECT strpos(repeat('a', 20000000), left(repeat('a', 10000000), -1))",
+    "SELECT position(repeat('a', 10000000) || 'b' IN repeat('a', 20000000))",
+    "SELECT replace(repeat('a', 20000000), repeat('a', 10000000) || 'b', '')",
+    "SELECT string_split(repeat('a', 20000000), repeat('a', 10000000) || 'b')",
+    "SELECT a.contains(b) FROM (SELECT repeat('a', 20000000) AS a, repeat('a', 10000000) || 'b' AS b)",
+    "SELECT system.contains('a', b) FROM (SELECT repeat('a', 10000000) || 'b' AS b)",
+    "SELECT system.main.contains('a', b) FROM (SELECT repeat('a', 10000000) || 'b' AS b)",
+    "SELECT ('a').contains(b) FROM (SELECT repeat('a', 10000000) || 'b' AS b)",
+    "SELECT x.lag(-9223372036854775808) OVER () FROM range(3) t(x)",
+    "SELECT l.list_aggregate('reservoir_quantile', 0.5) FROM (SELECT [1] AS l)",
+    "SELECT repeat('a', 40) GLOB (repeat('*a', 39) || 'b')",
+    "SELECT repeat('a', 40) GLOB '*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*b'",
+    "SELECT repeat('a', 3000) ILIKE repeat('%a', 1400) || 'b'",
+    "SELECT repeat('a', 3000) NOT ILIKE '%a%a%a%a%a%a%a%a%a%ab'",
+    "SELECT repeat('a', 3000) LIKE '%a%a%a%a%a%a%_b'",
+    "SELECT repeat('a', 3000) LIKE '%a%a%a%a%a%ab' ESCAPE '!'",
+    "SELECT \"~~~\"(repeat('a', 40), repeat('*a', 39) || 'b')",
+    "SELECT timezone(repeat('a', 200000), TIMESTAMP '2000-01-01')",
+    "SELECT TIMESTAMP '2000-01-01' AT TIME ZONE repeat('a', 200000)",
 ]
 ATTACKS = [
+    *FATAL,
     "INSERT INTO base.hosts VALUES (9, 'evil', now(), NULL)",
     "UPDATE base.hosts SET host = 'evil'",
     "DELETE FROM base.hosts",
@@ -337,11 +417,99 @@ def test_a_store_closes_although_a_query_does_not_hear(store: Store, monkeypatch
         running = pool.submit(deaf.next_chunk)
         is_in_its_call.wait()
         store.close()
-        assert not running.done()
-        may_end.set()
+        assert ABANDONED
         with pytest.raises(QueryError):
             running.result()
+        may_end.set()
+    wait_for(lambda: not ABANDONED)
     assert resource.getrlimit(resource.RLIMIT_DATA) == before
+
+
+@pytest.fixture
+def may_end(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Make queries hear nothing until this event is set."""
+    monkeypatch.setattr("storage.queries.HEARING_SECONDS", 0.05)
+    may_end, run = threading.Event(), QueryAnswer._run
+
+    def hear_nothing(answer: QueryAnswer) -> Any:
+        may_end.wait()
+        return run(answer)
+
+    monkeypatch.setattr(QueryAnswer, "_run", hear_nothing)
+    yield may_end
+    may_end.set()
+    wait_for(lambda: not ABANDONED)
+
+
+def test_a_query_that_does_not_hear_makes_room_for_others_until_there_are_too_many(
+    store: Store, may_end: threading.Event, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(1, MOST_ABANDONED + 1):
+        deaf = store.query("SELECT 1", seconds=0.05)
+        with pytest.raises(QueryError, match=r"longer than 0\.05 s"):
+            deaf.next_chunk()
+        deaf.close()
+        assert caplog.messages[-1].endswith(f"({number} of {MOST_ABANDONED})")
+        assert store._database._readers == number
+    with pytest.raises(OverloadedError, match="started again"):
+        store.query("SELECT 1")
+    may_end.set()
+    wait_for(lambda: not store._database._readers)
+    answer = store.query("SELECT 1")
+    assert answer.next_chunk()
+    answer.close()
+
+
+def test_what_goes_on_although_it_was_ended_lets_all_else_run_first(store: Store, may_end: threading.Event) -> None:
+    deaf = store.query("SELECT 1", seconds=0.05)
+    with pytest.raises(QueryError):
+        deaf.next_chunk()
+    assert os.getpriority(os.PRIO_PROCESS, deaf._thread) == LOWEST_PRIORITY
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) < LOWEST_PRIORITY
+    assert not may_end.is_set()
+
+
+def test_names_and_patterns_may_be_parameters_within_the_same_bounds(ask: Ask) -> None:
+    assert ask("SELECT host FROM hosts WHERE host LIKE ? AND contains(host, ?)", ["pve-%", "01"]) == [
+        {"host": "pve-01"}
+    ]
+    assert ask("SELECT lag(x, $by) OVER () AS y FROM range(2) t(x)", {"by": 1}) == [{"y": None}, {"y": 0}]
+    for sql, given in [
+        ("SELECT 'a' LIKE ?", ["%a%a%a_b"]),
+        ("SELECT contains('a', $needle)", {"needle": "a" * 2000}),
+        ("SELECT contains('a', $Needle)", {"needle": "a" * 2000}),
+        ("SELECT lag(x, ?) OVER () FROM range(2) t(x)", [-(2**63)]),
+        ("SELECT list_aggregate([1], ?)", ["reservoir_quantile"]),
+    ]:
+        with pytest.raises(QueryError):
+            ask(sql, given)
+
+
+@pytest.mark.parametrize(
+    ("sql", "instead"),
+    [
+        ("SELECT json_structure('1')", "json_extract, -> and ->>"),
+        ("SELECT 1::VARIANT", "json_extract, -> and ->>"),
+        ("SELECT reservoir_quantile(1, 0.5)", "quantile_cont"),
+        ("SELECT host ILIKE '%a%b%c' FROM hosts", "regexp_matches"),
+        ("SELECT host LIKE lower(host) FROM hosts", "starts_with"),
+        ("SELECT contains(host, host) FROM hosts", "left"),
+    ],
+)
+def test_a_refusal_says_what_to_write_instead(ask: Ask, sql: str, instead: str) -> None:
+    with pytest.raises(QueryError, match=re.escape(instead)):
+        ask(sql)
+
+
+def test_a_function_that_nobody_judged_is_refused(store: Store) -> None:
+    with store._database.reader() as cursor:
+        rows = cursor.execute("SELECT DISTINCT function_name FROM duckdb_functions()").fetchall()
+        unknown = {name.lower() for (name,) in rows} - FUNCTIONS - TABLE_FUNCTIONS
+        assert len(unknown) > 100
+        for name in unknown:
+            quoted = name.replace('"', '""')
+            with pytest.raises(QueryError):
+                check_query(cursor, f'SELECT "{quoted}"(1, 2)')
 
 
 def test_a_query_that_begins_while_the_store_is_closed_does_not_hold_it_up(
