@@ -98,8 +98,8 @@ def serve(settings: Settings, companion: Companion | None = None, options: Mappi
     finally:
         remove_control(directory)
         store.close()
-    if ABANDONED:
-        atexit.register(leave)
+        if ABANDONED:
+            atexit.register(leave)
 
 
 def leave() -> None:

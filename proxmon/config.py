@@ -187,6 +187,8 @@ def read_settings(environ: Mapping[str, str], **overrides: object) -> Settings:
     values: dict[str, Any] = read_environment(Settings, environ)
     values |= {name: value for name, value in overrides.items() if value is not None}
     values["password_hash"] = _unquoted(values.get("password_hash", ""))
+    for name in ("public_url", "heartbeat_url"):
+        values[name] = _with_lower_scheme(values.get(name, ""))
     return Settings(**values, rules=rules, retention=retention)
 
 
@@ -208,3 +210,9 @@ def _unquoted(text: str) -> str:
     """Return a text without the quotes around it, which no shell took away: Docker's ``--env-file`` knows none."""
     is_quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "'\""
     return text[1:-1] if is_quoted else text
+
+
+def _with_lower_scheme(url: str) -> str:
+    """Return an address as who reads it expects it: the case of a scheme says nothing (RFC 3986, 3.1)."""
+    scheme, separator, rest = url.partition("://")
+    return f"{scheme.lower()}{separator}{rest}" if separator else url

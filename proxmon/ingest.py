@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 INLINE_BYTES = 64 * 1024
 # A message is one; who packs in parts makes a few. Each costs a microsecond or more however little it holds.
 MOST_GZIP_MEMBERS = 16
+GZIP_START = b"\x1f\x8b\x08"  # RFC 1952: the magic number, and deflate, the only method
+NO_GZIP = "Send a whole gzip stream: this one cannot be unpacked."
 
 
 class SampleStore(Protocol):
@@ -237,7 +239,10 @@ def _unpack_member(body: bytes, room: int) -> tuple[bytes, bytes]:
     try:
         part = member.decompress(body, room)
     except zlib.error as error:
-        raise UnreadableError("Send a whole gzip stream: this one cannot be unpacked.") from error
+        raise UnreadableError(NO_GZIP) from error
+    # Of a byte or two zlib does not say that they begin no gzip, but waits for more.
+    if not GZIP_START.startswith(body[: len(GZIP_START)]):
+        raise UnreadableError(NO_GZIP)
     if not member.eof and len(part) < room:
         raise UnreadableError("Send a whole gzip stream: the end of this one is missing.")
     return part, member.unused_data.lstrip(b"\0")  # which may fill up the end

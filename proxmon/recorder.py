@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import groupby
+from itertools import groupby, takewhile
 from typing import Protocol
 
 from proxmon.config import RuleSettings
@@ -63,7 +63,7 @@ class Recorder:
         missing: list[Event] = []
         waiting = deque(sorted(events, key=lambda event: event.known_at))
         for at, group in groupby(received, key=lambda sample: sample.received_at):
-            due = [waiting.popleft() for _ in range(sum(event.known_at <= at for event in waiting))]
+            due = _take_known(waiting, at)
             recorded = recorded.with_events(due) if recorded is not None else None
             before = replace(before.with_samples(group, at), recorded=recorded)
             after = read_facts(facts, before)
@@ -178,6 +178,11 @@ class Moves:
             if came_from is not None and came_from != host.host.name:
                 return replace(event, kind=EventKind.GUEST_MOVED, was=came_from, became=host.host.name)
         return event
+
+
+def _take_known(waiting: deque[Event], at: datetime) -> list[Event]:
+    """Take out what was known by then, of events that wait in the order in which they were."""
+    return [waiting.popleft() for _ in list(takewhile(lambda event: event.known_at <= at, waiting))]
 
 
 def first_record(host: HostSnapshot) -> Recorded:

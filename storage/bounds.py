@@ -24,10 +24,12 @@ LIKE, GLOB = frozenset({"~~", "!~~"}), frozenset({"~~~"})
 PATTERNS = LIKE | GLOB | {"~~*", "!~~*", "like_escape", "not_like_escape", "ilike_escape", "not_ilike_escape"}
 KEEPING = frozenset({"lower", "lcase", "upper", "ucase", "trim", "ltrim", "rtrim", "reverse", "strip_accents"})
 CUTTING = {"left": 1, "right": 1, "substr": 2, "substring": 2}
+LISTS_INSTEAD = "; in a list, list_contains(list, value) finds anything, as does value = ANY(list)"
+MAKING_LISTS = frozenset({"list_value", "list_pack", "array_value", "list", "array_agg", "range", "map"})
 BY_NAME = frozenset({"list_aggregate", "list_aggr", "array_aggregate", "array_aggr", "aggregate"})
 BY_DISTANCE = frozenset({"lag", "lead"})
 BOUND = SOUGHT.keys() | PATTERNS | BY_NAME | BY_DISTANCE
-IN_INTERVALS = frozenset({"trunc", "-"})
+IN_INTERVALS = frozenset({"trunc", "-", "+", "*"})
 
 
 def exceeded(node: dict[str, Any], parameters: Parameters) -> Iterator[str]:
@@ -36,16 +38,17 @@ def exceeded(node: dict[str, Any], parameters: Parameters) -> Iterator[str]:
     if name in BOUND and name_of(node, "schema") not in ("", "main"):
         # It may be a schema, or a column that becomes the first argument: which one is found out only later.
         yield f"write {name}(a, b) in place of a.{name}(b)"
-    if name in SOUGHT and len(arguments) > SOUGHT[name]:
+    is_in_list = name == "contains" and arguments and _is_list(arguments[0], parameters)
+    if name in SOUGHT and len(arguments) > SOUGHT[name] and not is_in_list:
         length = _length(arguments[SOUGHT[name]], parameters)
         if length is None or length > MAX_CHARACTERS:
             yield (
                 f"give {name} a text of at most {MAX_CHARACTERS} characters that is written out, is a parameter, or is "
-                f"cut, as left(…, {MAX_CHARACTERS})"
+                f"cut, as left(…, {MAX_CHARACTERS})" + (LISTS_INSTEAD if name == "contains" else "")
             )
     if name in PATTERNS and len(arguments) > 1:
         yield from _pattern(name, text_of(arguments[1], parameters))
-    if name in BY_NAME and (text_of(arguments[1], parameters) if len(arguments) > 1 else "") not in AGGREGATES:
+    if name in BY_NAME and (text_of(arguments[1], parameters) or "" if arguments[1:] else "").lower() not in AGGREGATES:
         yield f"give {name} one of the allowed aggregates by its name, such as 'sum'"
     if name in BY_DISTANCE and not _is_distance(node.get("offset_expr") or (arguments[1:2] or [None])[0], parameters):
         yield f"give {name} a whole number up to {MAX_DISTANCE} that is written out or a parameter"
@@ -57,8 +60,8 @@ def exceeded(node: dict[str, Any], parameters: Parameters) -> Iterator[str]:
 def _pattern(name: str, pattern: str | None) -> Iterator[str]:
     if pattern is None or len(pattern) > MAX_CHARACTERS:
         yield (
-            f"let a pattern be at most {MAX_CHARACTERS} characters that are written out or a parameter; contains, "
-            "starts_with and ends_with take other texts"
+            f"let a pattern be at most {MAX_CHARACTERS} characters that are written out or a parameter; "
+            f"contains(a, left(b, {MAX_CHARACTERS})), starts_with and ends_with take other texts"
         )
         return
     # Each such sign multiplies the work by the length of the text, but for those that LIKE takes apart before.
@@ -76,6 +79,8 @@ def _length(node: dict[str, Any], parameters: Parameters) -> int | None:
     if node.get("class") == "CAST":
         return _length(node["child"], parameters)
     name, arguments = name_of(node), arguments_of(node)
+    if name == "chr":
+        return 1
     if name in CUTTING and len(arguments) > CUTTING[name]:
         number = number_of(arguments[CUTTING[name]], parameters)
         return number if number is not None and number >= 0 else None
@@ -83,6 +88,11 @@ def _length(node: dict[str, Any], parameters: Parameters) -> int | None:
         lengths = [_length(one, parameters) for one in arguments]
         return None if None in lengths else sum(length for length in lengths if length is not None)
     return None
+
+
+def _is_list(node: Any, parameters: Parameters) -> bool:
+    """Tell whether what is searched is plainly a list or a map, as behind `IN`: no text is searched then."""
+    return name_of(node) in MAKING_LISTS or isinstance(constant_of(node, parameters), list | tuple | dict)
 
 
 def _is_distance(node: Any, parameters: Parameters) -> bool:

@@ -8,8 +8,6 @@ import os
 import shutil
 import stat
 import time
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 
 from proxmon.errors import StoreUnavailableError
@@ -20,7 +18,7 @@ log = logging.getLogger(__name__)
 # A full disk in mid-checkpoint invalidates the open database, so stop before: a checkpoint writes at most what the
 # write-ahead log holds, and the rest is for the log's own growth until the next look.
 MIN_FREE_BYTES = 16 * 2**20
-LOCK_LOOK_SECONDS = 0.1
+LOCK_LOOK_SECONDS = 0.02
 PLACE_SECONDS = 1.0  # how long what was seen of the directory holds
 STAGING = ".compact-"  # what a compaction makes, until it is whole
 
@@ -146,16 +144,6 @@ class DataDirectory:
             time.sleep(LOCK_LOOK_SECONDS)
         os.ftruncate(lock, 0)
         os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
-
-
-@contextmanager
-def private_files() -> Generator[None, None, None]:
-    """Let whatever is made meanwhile be readable by its owner alone."""
-    before = os.umask(0o077)
-    try:
-        yield
-    finally:
-        os.umask(before)
 
 
 def unusable_error(path: Path, error: OSError) -> StoreUnavailableError:

@@ -95,12 +95,13 @@ class Filler:
                 with nullcontext() if task.has_transactions else transaction(connection):
                     result = task.run(connection)
                 task.then(result)
-                self._checkpoints.protect_log()
             except Exception as error:
                 self._roll_back(error)
                 task.future.set_exception(error if isinstance(error, ProxmonError) else unavailable(error))
             else:
                 task.future.set_result(result)
+                with self._spared("the log may be readable by others"):
+                    self._checkpoints.protect_log()
 
     def fill(self) -> None:
         """Bring everything that is pending into DuckDB; ``trouble`` says why that was not possible."""

@@ -73,7 +73,14 @@ class QueryAnswer:
             if self._is_closed or self._is_closing:
                 return b""
             self._asked = asked
-        threading.Thread(target=self._work, args=[asked], name="query", daemon=True).start()
+            self._thread = 0
+        try:
+            threading.Thread(target=self._work, args=[asked], name="query", daemon=True).start()
+        except RuntimeError as error:  # there is no memory left for its stack
+            failure = QueryError("Ask again: there is no room for another query just now.")
+            with self._settling:
+                self._asked, self._failure = None, failure
+            raise failure from error
         return asked.result()
 
     def close(self, patience_seconds: float | None = None) -> None:

@@ -26,7 +26,7 @@ from storage.channels import ChannelTable
 from storage.copies import CopiedChannels, CopiedCredentials, CopiedDatabase, NoWriter, Shown, find_database, read_shown
 from storage.credentials import CredentialFile
 from storage.database import Database
-from storage.directory import DataDirectory, private_files
+from storage.directory import DataDirectory, unusable_error
 from storage.inbox import Append, Inbox
 from storage.readings import Readings
 from storage.registry import delete_rows, insert_event, insert_host, mark_deleted
@@ -78,7 +78,7 @@ class Store(Readings):
             StoreLockedError: another process has it open, and did not let it go in ``patience_seconds``.
             StoreUnavailableError: it cannot be opened; the text says why and what to do.
         """
-        with private_files(), ExitStack() as opened:
+        with ExitStack() as opened:
             held = DataDirectory(directory)
             held.acquire(patience_seconds)
             opened.callback(held.release)
@@ -121,8 +121,11 @@ class Store(Readings):
 
     @staticmethod
     def is_in(directory: Path) -> bool:
-        """Tell whether a data directory has a store."""
-        return DataDirectory(directory).database_path.exists()
+        """Tell whether a data directory has a store. Raises StoreUnavailableError when it may not be looked into."""
+        try:
+            return DataDirectory(directory).database_path.exists()
+        except OSError as error:
+            raise unusable_error(directory, error) from error
 
     @property
     def directory(self) -> Path:

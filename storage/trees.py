@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
@@ -53,7 +54,13 @@ def text_of(node: Any, parameters: Parameters) -> str | None:
 
 
 def number_of(node: Any, parameters: Parameters) -> int | None:
-    """Return the whole number of a constant or a parameter, or None."""
+    """Return the whole number of a constant or a parameter, or of a sum or product of such; None of anything else."""
+    if name_of(node, "class") == "cast":
+        return number_of(node.get("child"), parameters)
+    if name_of(node) in ("+", "*"):
+        parts = [number_of(one, parameters) for one in arguments_of(node)]
+        numbers = [one for one in parts if one is not None]
+        return (sum if name_of(node) == "+" else math.prod)(numbers) if len(numbers) == len(parts) > 0 else None
     value = constant_of(node, parameters)
     return value if isinstance(value, int) else None
 

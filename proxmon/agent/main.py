@@ -14,7 +14,7 @@ from .machine import DEFAULT_PATH, Machine
 from .message import Envelope
 from .programs import Programs
 from .running import Agent
-from .settings import Settings, SettingsError, read_settings, warnings
+from .settings import Settings, SettingsError, read_config, read_settings, warnings
 from .spool import Spool
 from .tiers import build_tiers
 from .transport import Transport
@@ -29,13 +29,13 @@ def main(argv: list[str] | None = None) -> int:
 
         return parse.main(words[1:])
     try:
-        settings = read_settings(words, os.environ)
-        told = warnings(words, os.environ)
+        config = read_config(words, os.environ)
+        settings = read_settings(words, os.environ, config)
     except SettingsError as error:
         print(f"proxmon agent: {error}", file=sys.stderr)
         return 2
     start_logging(settings.verbose)
-    for warning in told:
+    for warning in warnings(words, settings, config):
         log.warning("%s", warning)
     if settings.check and settings.server:
         return check_server(settings)

@@ -100,7 +100,17 @@ def argument_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def read_settings(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
+def read_config(argv: Sequence[str], environ: Mapping[str, str]) -> Mapping[str, str]:
+    """Return what the config file says; for one call, since a pipe can be read only once.
+
+    Raises:
+        SettingsError: it cannot be read, or holds a token and others can read it.
+
+    """
+    return _from_file(vars(argument_parser().parse_args(argv))["config"] or environ.get("PROXMON_CONFIG"))
+
+
+def read_settings(argv: Sequence[str], environ: Mapping[str, str], config: Mapping[str, str]) -> Settings:
     """Join what the command line, the environment and the file say; the first that names a setting decides.
 
     Raises:
@@ -108,7 +118,7 @@ def read_settings(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
 
     """
     options = vars(argument_parser().parse_args(argv))
-    layers: list[Mapping[str, Any]] = [options, _from_environment(environ), _from_file(_config_path(options, environ))]
+    layers: list[Mapping[str, Any]] = [options, _from_environment(environ), config]
     values: dict[str, Any] = {}
     for name in (*_NUMBERS, *_TEXTS):
         found = [layer[name] for layer in layers if layer.get(name) not in (None, "")]
@@ -125,16 +135,19 @@ def read_settings(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
     return _checked(values, flags)
 
 
-def warnings(argv: Sequence[str], environ: Mapping[str, str]) -> list[str]:
+def warnings(argv: Sequence[str], settings: Settings, config: Mapping[str, str]) -> list[str]:
     """Return what the user should know about how the settings were given."""
     told: list[str] = []
     if any(word == "--token" or word.startswith("--token=") for word in argv):
         told.append("the token is on the command line, where others on this machine can read it: prefer --token-file")
     # Not refused: a file may have been written for a newer agent.
-    config = _from_file(_config_path(vars(argument_parser().parse_args(argv)), environ))
     unknown = [name for name in config if name not in (*_NUMBERS, *_TEXTS)]
     if unknown:
         told.append(f"the config file has keys that this agent does not know: {', '.join(unknown)}")
+    # Not refused where the agent runs on: at boot /etc/pve may not be mounted yet, and systemd restarts no refusal.
+    trouble = _find_trouble(settings.ca_file)
+    if trouble:
+        told.append(f"{trouble}; until it can, no https server is reached")
     return told
 
 
@@ -159,12 +172,13 @@ def _read(path: str, is_private: Callable[[str], bool]) -> str:
     return text
 
 
-def _check_readable(path: str) -> None:
+def _find_trouble(path: str | None) -> str | None:
     try:
-        with open(path, "rb"):
-            pass
+        if path:
+            open(path, "rb").close()
     except OSError as error:
-        raise SettingsError(f"{path} cannot be read: {error.strerror}") from error
+        return f"{path} cannot be read: {error.strerror}"
+    return None
 
 
 def parse_config(text: str) -> dict[str, str]:
@@ -181,10 +195,6 @@ def parse_config(text: str) -> dict[str, str]:
 def _from_environment(environ: Mapping[str, str]) -> dict[str, str]:
     names = (*_NUMBERS, *_TEXTS)
     return {name: environ[f"PROXMON_{name.upper()}"] for name in names if f"PROXMON_{name.upper()}" in environ}
-
-
-def _config_path(options: Mapping[str, Any], environ: Mapping[str, str]) -> str | None:
-    return options["config"] or environ.get("PROXMON_CONFIG")
 
 
 def _from_file(path: str | None) -> dict[str, str]:
@@ -217,8 +227,9 @@ def _checked(values: dict[str, Any], flags: dict[str, Any]) -> Settings:
     token = values.setdefault("token", "")
     if any(not 32 < ord(char) < 127 for char in token):
         raise SettingsError("the token has characters that no token has: copy it again")
-    if "ca_file" in values:
-        _check_readable(values["ca_file"])
+    trouble = _find_trouble(values.get("ca_file")) if flags["once"] or flags["check"] else None
+    if trouble:
+        raise SettingsError(trouble)
     values.setdefault("server", "")
     if values["server"]:
         try:

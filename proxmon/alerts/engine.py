@@ -83,9 +83,12 @@ class AlertEngine:
         return self._look(state, status, now)
 
     def keep(self, snapshot: HostSnapshot) -> bool:
-        """Take in a host on which no verdict changed; False where something is followed, and that is not enough."""
+        """Take in a host on which no verdict changed; False where something is followed, and that is not enough.
+
+        Of what passes again it is only remembered that it changed, which such a sample adds nothing to.
+        """
         state = self._hosts.get(snapshot.host.id)
-        if state is None or state.tracks:
+        if state is None or any(track.alert is not None or track.rising is not None for track in state.tracks.values()):
             return False
         state.snapshot = snapshot
         return True

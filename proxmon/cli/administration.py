@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import urllib.error
 import urllib.request
 from collections.abc import Generator
@@ -306,11 +307,22 @@ class StoreAdministration:
         directory = self._settings.data_directory
         if not makes and not load_part("store").is_in(directory):
             raise NotFoundError(f"Name the data directory with --data or PROXMON_DATA: {directory} has no store.")
-        store: Store = load_part("store").open(directory, patience_seconds=LOCK_SECONDS)
-        try:
-            yield make_monitor(store, self._settings)
-        finally:
-            store.close()
+        with private_files():
+            store: Store = load_part("store").open(directory, patience_seconds=LOCK_SECONDS)
+            try:
+                yield make_monitor(store, self._settings)
+            finally:
+                store.close()
+
+
+@contextmanager
+def private_files() -> Generator[None]:
+    """Let whatever this process makes meanwhile be readable by its owner alone, such as DuckDB's log."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 def _sentence(error: urllib.error.HTTPError) -> str:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from proxmon.auth import hash_password
+from proxmon.cli.administration import private_files
 from proxmon.cli.options import Commands, add_data_option, settings_of
 from proxmon.config import Settings
 from proxmon.context import Monitor
@@ -105,14 +106,15 @@ def note_endings() -> Sequence[int]:
 
 def make_past(settings: Settings, hosts: int, days: float, is_over: Callable[[], bool] = lambda: False) -> Past | None:
     """Write the demo's history into a store without hosts; one that has some keeps the history it has."""
-    store = load_part("store").open(Path(settings.data))
-    try:
-        if days <= 0 or store.snapshot().hosts:
-            return None
-        print(f"  Making {days:g} days of history…", flush=True)
-        return write_history(store, settings, datetime.now(UTC), hosts=hosts, days=days, is_over=is_over)
-    finally:
-        store.close()
+    with private_files():
+        store = load_part("store").open(Path(settings.data))
+        try:
+            if days <= 0 or store.snapshot().hosts:
+                return None
+            print(f"  Making {days:g} days of history…", flush=True)
+            return write_history(store, settings, datetime.now(UTC), hosts=hosts, days=days, is_over=is_over)
+        finally:
+            store.close()
 
 
 def _demo(hosts: int, past: Past | None, told: Sequence[int]) -> Callable[[Monitor, str], Awaitable[None]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,14 +16,14 @@ from proxmon.client.server import ServerSource
 from proxmon.client.sources import Batches, Parameters, Rows, Source
 from proxmon.config import Settings
 from proxmon.control import read_control
-from proxmon.errors import NotFoundError, StoreUnavailableError
+from proxmon.errors import NotFoundError
 from proxmon.guests import search_guests
 from proxmon.parts import load_part
 from proxmon.rulebook.file import load_book
 from proxmon.runtime import Store, utc_now
 from proxmon.samples import check_over
 
-PATIENCE_SECONDS, PAUSE_SECONDS = 2.0, 0.02  # while another question is answered
+PATIENCE_SECONDS = 5.0  # while another question is answered, or a short command runs
 
 
 class StoreSource:
@@ -90,18 +89,13 @@ class StoreSource:
             store.close()
 
     def _open(self) -> Store:
-        if not self._settings.data_directory.is_dir():
-            raise NotFoundError(f"Name a data directory that exists: {self._settings.data_directory} does not.")
-        give_up_at = time.monotonic() + PATIENCE_SECONDS
-        while True:
-            try:
-                return load_part("store").open(self._settings.data_directory)
-            except StoreUnavailableError as error:
-                # Another thread of this very program, such as a component that refreshes, asks a question just now.
-                is_ours = f"in use by process {os.getpid()}:" in str(error)
-                if not is_ours or time.monotonic() > give_up_at:
-                    raise
-            time.sleep(PAUSE_SECONDS)
+        directory = self._settings.data_directory
+        if not directory.is_dir():
+            raise NotFoundError(f"Name a data directory that exists: {directory} does not.")
+        if not load_part("store").is_in(directory):
+            raise NotFoundError(f"Name a data directory that has a store: {directory} has none.")
+        # Another thread of this very program, such as a component that refreshes, may ask a question just now.
+        return load_part("store").open(directory, patience_seconds=PATIENCE_SECONDS)
 
 
 class CopySource(StoreSource):

@@ -43,6 +43,10 @@ class Process:
             )
         self.pid = self._process.pid
 
+    @property
+    def has_ended(self) -> bool:
+        return self._process.poll() is not None
+
     def stop(self, number: int = signal.SIGTERM) -> int:
         if self._process.poll() is None:
             self._process.send_signal(number)
@@ -63,11 +67,18 @@ def started(tmp_path: Path, hypervisor: Hypervisor, server: ScriptedServer) -> I
         process.stop(signal.SIGKILL)
 
 
-def once(hypervisor: Hypervisor, url: str, *more: str) -> subprocess.CompletedProcess[str]:
+def once(hypervisor: Hypervisor, url: str, *more: str, given: str = "") -> subprocess.CompletedProcess[str]:
     argv = [PYTHON, "-m", "proxmon.agent", "--server", url, "--root", str(hypervisor.root), "--path", hypervisor.path]
     environ = {**environment(), "PROXMON_TOKEN": TOKEN}
     return subprocess.run(
-        [*argv, "--once", *more], cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=False
+        [*argv, "--once", *more],
+        input=given,
+        cwd=ROOT,
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
 
 
@@ -280,6 +291,22 @@ def test_an_hour_away_with_kills_on_both_sides_loses_and_repeats_nothing(
 def test_settings_that_cannot_be_are_said_without_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     assert agent_main.main(["--server", "monitor:5006", "--token", "x"]) == 2
     assert "is not an address such as" in capsys.readouterr().err
+
+
+def test_a_config_that_is_a_pipe_is_read_once(hypervisor: Hypervisor, server: ScriptedServer) -> None:
+    done = once(hypervisor, server.url, "--config", "/dev/stdin", given="interval = 30\nlater = 1\n")
+    assert done.returncode == 0, done.stderr
+    assert "does not know: later" in done.stderr
+    assert server.messages[0]["interval_s"] == 30.0
+
+
+def test_an_authority_that_is_missing_at_the_start_stops_no_agent_that_runs_on(
+    started: Any, server: ScriptedServer, tmp_path: Path
+) -> None:
+    agent = started("--ca-file", str(tmp_path / "ca.pem"))
+    wait_for(lambda: server.stored or agent.has_ended)
+    assert agent.stop() == 0
+    assert agent.log.read_text().count("ca.pem cannot be read") == 1
 
 
 def test_parse_is_part_of_the_command(capsys: pytest.CaptureFixture[str]) -> None:

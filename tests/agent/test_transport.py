@@ -194,6 +194,16 @@ def test_a_file_without_an_authority_is_named(tls_server: TlsServer, tmp_path: P
         post(tls_server.url, ca_file=str(tmp_path / "ca.pem"))
 
 
+def test_an_authority_that_comes_later_is_taken_then(tls_server: TlsServer, tmp_path: Path) -> None:
+    late = tmp_path / "late.pem"
+    with closing(Transport(tls_server.url, str(late))) as transport:
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        with pytest.raises(TransportError, match=r"late\.pem"):
+            transport.request("POST", "/api/goodbye", headers, b"{}", 5)
+        late.write_bytes((tmp_path / "cert.pem").read_bytes())
+        assert transport.request("POST", "/api/goodbye", headers, b"{}", 5).status == 204
+
+
 def test_a_certificate_that_has_ended_is_refused(tmp_path: Path) -> None:
     sign(tmp_path, days=-1)
     TlsServer.folder = tmp_path

@@ -315,6 +315,16 @@ def test_a_host_that_comes_back_before_it_was_called_offline_is_not_said_to_be_b
     assert replay.events == []
 
 
+def test_a_host_that_says_the_same_need_not_be_looked_at_once_all_passes_again() -> None:
+    replay = a_replay()
+    kept: list[bool] = []
+    for payloads in ([HEALTHY], [BROKEN], [HEALTHY], [BROKEN] * 60):
+        replay.play(stream(payloads, NOW + STEP * len(kept)))
+        kept.append(replay.engine.keep(replay.engine._hosts[1].snapshot))
+    assert kept == [True, False, True, False]
+    assert kinds(replay.events) == ["opened"]
+
+
 def test_flapping_is_recognised_and_said_once() -> None:
     replay = a_replay()
     replay.play(stream([BROKEN, HEALTHY] * 40))

@@ -45,6 +45,11 @@ def test_a_value_that_cannot_be_used_is_named(name: str, value: str) -> None:
         read_settings({name: value})
 
 
+def test_the_case_of_a_scheme_says_nothing() -> None:
+    settings = read_settings({"PROXMON_PUBLIC_URL": "HTTPS://Mon.example/A", "PROXMON_HEARTBEAT_URL": "Http://Hc/Up"})
+    assert (settings.public_url, settings.heartbeat_url) == ("https://Mon.example/A", "http://Hc/Up")
+
+
 def test_the_data_directory_is_under_the_users_data_home() -> None:
     assert str(default_data_directory({"XDG_DATA_HOME": "/srv/share"})) == "/srv/share/proxmon"
     assert str(default_data_directory({"XDG_DATA_HOME": "relative"})).endswith(".local/share/proxmon")

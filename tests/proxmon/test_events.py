@@ -221,6 +221,19 @@ def test_what_was_recorded_before_a_crash_is_not_told_again() -> None:
     assert second.stored == []
 
 
+def test_what_waits_for_its_sample_is_not_looked_at_for_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, before, samples = list[Event](), online_before(NOW), [fast(second) for second in range(1, 51)]
+    events = [Event(1, sample.received_at, EventKind.GUEST_APPEARED, subject="qemu/100") for sample in samples]
+
+    def ask(event: Event) -> datetime:
+        asked.append(event)
+        return event.happened_at
+
+    monkeypatch.setattr(Event, "known_at", property(ask))
+    Story(before).recorder.resume(before.with_samples(samples, NOW + MINUTE), samples, events, before)
+    assert len(events) < len(asked) < 4 * len(events)
+
+
 def test_guests_that_come_and_go_are_told() -> None:
     story = Story().hear(fast(0, **guests(100)), fast(10, **guests(100, 101)), fast(20, **guests(101)))
     told = story.told(EventKind.GUEST_APPEARED, EventKind.GUEST_VANISHED)

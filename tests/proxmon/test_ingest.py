@@ -126,6 +126,19 @@ def test_what_is_not_packed_as_said_is_unreadable(body: bytes, encoding: str) ->
         unpack(body, encoding, 1000)
 
 
+@pytest.mark.parametrize("junk", [b"\n", b"{}", b"\x1fx", b"\x1f\x8b\n", b"junk" * 10])
+def test_junk_after_a_stream_is_not_taken_for_a_missing_end(junk: bytes) -> None:
+    for body in (gzip.compress(b"{}") + junk, junk):
+        with pytest.raises(UnreadableError, match="cannot be unpacked"):
+            unpack(body, "gzip", 1000)
+
+
+@pytest.mark.parametrize("kept", [0, 1, 2, 3, 15])
+def test_a_stream_that_was_cut_off_misses_its_end(kept: int) -> None:
+    with pytest.raises(UnreadableError, match="the end of this one is missing"):
+        unpack(gzip.compress(b"{}")[:kept], "gzip", 1000)
+
+
 def test_an_answer_that_fails_keeps_no_other_waiting(caplog: pytest.LogCaptureFixture) -> None:
     told: list[object] = []
 

@@ -21,6 +21,7 @@ from proxmon.errors import StoreUnavailableError
 from proxmon.fleet import Host
 from storage import Store, StoreLockedError
 from tests.builders import NOW, a_sample
+from tests.waiting import wait_for
 
 Usage = namedtuple("Usage", "total used free")
 
@@ -79,7 +80,7 @@ def test_the_log_is_the_owners_only_whoever_writes_first(store: Store, directory
         again = Store.open(directory)
         again.settle()  # with nothing to bring in
         again.add_host("pve-02", TokenSecret("lookup", "hash"), NOW)
-        assert (directory / "fleet.duckdb.wal").stat().st_mode & 0o777 == 0o600
+        wait_for(lambda: (directory / "fleet.duckdb.wal").stat().st_mode & 0o777 == 0o600)
         again.close()
     finally:
         os.umask(before)
