@@ -24,6 +24,8 @@ from tests.servers import ROOT, WAYS, Server
 from tests.waiting import wait_for
 
 STOP_SECONDS = 5  # what is promised; twice as long where much else runs
+# Also where whoever runs the tests has told them to ignore a closed terminal, which is passed on.
+HEARING = ("env", "--default-signal=HUP", sys.executable)
 ENDLESS = "SELECT count(*) FROM range(1000000000000) AS many(n) WHERE n % 7 = 3"
 
 
@@ -74,7 +76,7 @@ def test_known_agents_do_not_hold_it_up_and_what_was_acknowledged_to_them_is_kep
 def test_a_terminal_that_is_closed_stops_it_cleanly(tmp_path: Path) -> None:
     data, environment = tmp_path / "data", os.environ | {"DASHBOARD_PASSWORD_HASH": hash_password("secret")}
     ours, terminal = pty.openpty()
-    command = ["setsid", "--ctty", sys.executable, "-m", "proxmon", "serve", "--port", "0", "--data", str(data)]
+    command = ["setsid", "--ctty", *HEARING, "-m", "proxmon", "serve", "--port", "0", "--data", str(data)]
     running = subprocess.Popen(command, cwd=ROOT, env=environment, stdin=terminal, stdout=terminal, stderr=terminal)
     os.close(terminal)
     wait_for(lambda: is_well(data))
@@ -96,7 +98,7 @@ def test_a_server_started_by_nohup_outlives_its_terminal(tmp_path: Path) -> None
 def test_a_demo_that_is_stopped_while_it_makes_history_leaves_nothing_behind(
     tmp_path: Path, told: signal.Signals
 ) -> None:
-    command = [sys.executable, "-m", "proxmon", "demo", "--port", "0"]
+    command = [*HEARING, "-m", "proxmon", "demo", "--port", "0"]
     environment = os.environ | {"TMPDIR": str(tmp_path)}
     with (tmp_path / "log").open("wb") as log:
         running = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
