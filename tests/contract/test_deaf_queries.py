@@ -12,7 +12,7 @@ import requests
 
 from proxmon.control import read_control
 from tests.builders import a_message, a_wire_sample
-from tests.contract.test_stopping import STOP_SECONDS
+from tests.contract.test_stopping import STOP_SECONDS, assert_ended_well
 from tests.servers import WAYS, Server
 from tests.waiting import wait_for
 
@@ -44,9 +44,7 @@ def test_it_is_answered_for_makes_room_and_does_not_keep_the_server_from_ending(
     began = time.monotonic()
     server.stop()
     assert time.monotonic() - began < 2 * STOP_SECONDS
-    assert server.process is not None
-    assert server.process.returncode == 0
-    assert "Traceback" not in server.log()
+    assert_ended_well(server)
     assert read_control(server.data) is None
     server.start()
     assert server.post(token, a_message(a_wire_sample())).json() == {"stored": 0, "duplicates": 1}
@@ -63,9 +61,7 @@ def test_one_that_runs_when_the_server_is_told_to_end_does_not_keep_it(tmp_path:
     server.stop()
     assert time.monotonic() - began < 2 * STOP_SECONDS
     asking.join()
-    assert server.process is not None
-    assert server.process.returncode == 0
-    assert "Traceback" not in server.log()
+    assert_ended_well(server)
 
 
 def ask_in_vain(server: Server) -> None:

@@ -45,9 +45,7 @@ def test_it_ends_with_pages_and_queries_open_and_keeps_what_it_acknowledged(
         server.stop(told)
         assert time.monotonic() - began < 2 * STOP_SECONDS
     asking.join()
-    assert server.process is not None
-    assert server.process.returncode == 0
-    assert "Traceback" not in server.log()
+    assert_ended_well(server)
     assert read_control(server.data) is None
     server.start()
     assert server.post(token, a_message(a_wire_sample())).json() == {"stored": 0, "duplicates": 1}
@@ -64,9 +62,7 @@ def test_known_agents_do_not_hold_it_up_and_what_was_acknowledged_to_them_is_kep
         server.stop()
         assert time.monotonic() - began < 2 * STOP_SECONDS
         assert raw.recv(1000) == b""
-    assert server.process is not None
-    assert server.process.returncode == 0
-    assert "Traceback" not in server.log()
+    assert_ended_well(server)
     server.start()
     assert server.post(sending.token, a_message(a_wire_sample())).json() == {"stored": 0, "duplicates": 1}
     assert server.post(idle.token, a_message(a_wire_sample())).json() == {"stored": 1, "duplicates": 0}
@@ -113,6 +109,13 @@ def test_told_to_it_says_where_each_thread_is_and_goes_on(each_server: Server) -
     assert "tornado/platform/asyncio.py" in wait_for(lambda: each_server.stacks().rpartition("Current thread")[2])
     assert each_server.ask("GET", "/healthz").ok
     assert each_server.control.token not in each_server.log()
+
+
+def assert_ended_well(server: Server) -> None:
+    """Check that the server ended as it was told to, without a complaint."""
+    assert server.process is not None
+    assert server.process.returncode == 0
+    assert "Traceback" not in server.log()
 
 
 def is_well(data: Path) -> bool:
