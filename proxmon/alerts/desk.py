@@ -146,7 +146,7 @@ class AlertDesk:
     def judged(self, judged: JudgedHost, at: datetime, *, is_unchanged: bool = False) -> None:
         """Take in a host that the board judged."""
         events = self._engine.advance(at)
-        if not (is_unchanged and self._engine.keep(judged.snapshot)):
+        if not (is_unchanged and self._engine.keep(judged.snapshot, lambda: judged.status, at)):
             events += self._engine.take(judged.snapshot, judged.status, at)
         self._take(events)
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from proxmon.alerts.causes import Key, Seen, observe
 from proxmon.alerts.model import SERVER_ID, Alert, AlertEvent, EventKind, Observation, event_of
 from proxmon.alerts.policy import Policies
-from proxmon.alerts.tracks import Change, Track, due_at, step
+from proxmon.alerts.tracks import Change, Track, due_at, is_settled, step, with_values
 from proxmon.fleet import HostSnapshot
 from proxmon.rulebook.catalog import Policy
 from proxmon.status import HostStatus
@@ -21,16 +21,29 @@ INSTANT = timedelta(microseconds=1)
 # must not add up, and nobody looks at a thousand that flap.
 MAX_QUIET = 1_000
 Judge = Callable[[HostSnapshot, datetime], HostStatus]
+Verdicts = Callable[[], HostStatus]
 
 
 @dataclass(slots=True)
 class HostState:
-    """What the engine remembers of one host."""
+    """What the engine remembers of one host.
+
+    ``is_settled`` when the same verdicts once more would change nothing; ``kept`` gives those that came since, and
+    ``kept_at`` says when.
+    """
 
     snapshot: HostSnapshot
     tracks: dict[Key, Track] = field(default_factory=dict[Key, Track])
     due_at: datetime | None = None
     queued_at: datetime | None = None
+    is_settled: bool = False
+    kept: Verdicts | None = None
+    kept_at: datetime | None = None
+
+    @property
+    def has_alerts(self) -> bool:
+        """Tell whether an alert is open."""
+        return any(track.alert is not None for track in self.tracks.values())
 
 
 class AlertEngine:
@@ -60,6 +73,8 @@ class AlertEngine:
 
     def list_alerts(self) -> list[Alert]:
         """List the open alerts, the oldest first."""
+        for state in self._hosts.values():
+            self._refresh(state)
         found = (track.alert for state in self._hosts.values() for track in state.tracks.values())
         return sorted((alert for alert in found if alert is not None), key=lambda alert: alert.id)
 
@@ -79,18 +94,19 @@ class AlertEngine:
         state = self._hosts.get(snapshot.host.id)
         if state is None:
             state = self._hosts[snapshot.host.id] = HostState(snapshot)
+        self._refresh(state)
         state.snapshot = snapshot
         return self._look(state, status, now)
 
-    def keep(self, snapshot: HostSnapshot) -> bool:
-        """Take in a host on which no verdict changed; False where something is followed, and that is not enough.
+    def keep(self, snapshot: HostSnapshot, verdicts: Verdicts, now: datetime) -> bool:
+        """Take in a host on which no verdict changed; False where samples are counted, and that is not enough.
 
-        Of what passes again it is only remembered that it changed, which such a sample adds nothing to.
+        ``verdicts`` gives them with the values of ``now``: an open alert has those once somebody asks, or it changes.
         """
         state = self._hosts.get(snapshot.host.id)
-        if state is None or any(track.alert is not None or track.rising is not None for track in state.tracks.values()):
+        if state is None or not state.is_settled:
             return False
-        state.snapshot = snapshot
+        state.snapshot, state.kept, state.kept_at = snapshot, verdicts, now
         return True
 
     def advance(self, now: datetime) -> list[AlertEvent]:
@@ -103,6 +119,7 @@ class AlertEngine:
                 continue
             state.queued_at = None
             if state.due_at is not None and state.due_at <= at:
+                self._refresh(state)
                 events += self._look(state, self._judge(state.snapshot, at), at)
             else:
                 self._queue(state)
@@ -111,11 +128,16 @@ class AlertEngine:
     def forget(self, host_id: int, now: datetime, why: str) -> list[AlertEvent]:
         """End the alerts of a host that is no longer there."""
         state = self._hosts.pop(host_id, None)
-        alerts = [track.alert for track in state.tracks.values() if track.alert is not None] if state else []
+        if state is None:
+            return []
+        self._refresh(state)
+        alerts = [track.alert for track in state.tracks.values() if track.alert is not None]
         return [event_of(alert, EventKind.CLOSED, now, why) for alert in alerts]
 
     def reconsider(self, policies: Policies, now: datetime, why: str) -> list[AlertEvent]:
         """Judge every host anew after rules were changed: an alert that they would not have opened ends at once."""
+        for state in self._hosts.values():
+            self._refresh(state)  # by the rules that held then
         self.policies = policies
         events: list[AlertEvent] = []
         for state in list(self._hosts.values()):
@@ -133,9 +155,19 @@ class AlertEngine:
                 continue
             events += self._follow(state, key, seen, now)
         _drop_oldest(state.tracks)
+        state.is_settled = all(is_settled(track, seen.find(key)) for key, track in state.tracks.items())
         state.due_at = self._due(state, status, seen, now)
         self._queue(state)
         return events
+
+    def _refresh(self, state: HostState) -> None:
+        """Let the open alerts have the values of the verdicts that were only kept."""
+        kept, at = state.kept, state.kept_at
+        state.kept = state.kept_at = None
+        if kept is None or at is None or not state.has_alerts:
+            return
+        seen = self._observe(state, kept(), at)
+        state.tracks |= {key: with_values(track, seen.find(key)) for key, track in state.tracks.items()}
 
     def _observe(self, state: HostState, status: HostStatus, now: datetime) -> Seen:
         watched = {cause for cause, _ in state.tracks}

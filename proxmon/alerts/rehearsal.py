@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from proxmon.alerts.engine import AlertEngine
 from proxmon.alerts.model import AlertEvent
@@ -63,10 +64,10 @@ class _Player:
     def take(self, before: HostSnapshot, host: HostSnapshot, at: datetime) -> None:
         """Judge a host, unless it says the same as before and nothing of it is followed; most samples do."""
         self.events += self._engine.advance(at)
-        is_online = host.host.id in self._online
-        if is_online and is_unchanged(before, host, self._book, at) and self._engine.keep(host):
+        is_online, judge = host.host.id in self._online, partial(evaluate, host, self._book, at)
+        if is_online and is_unchanged(before, host, self._book, at) and self._engine.keep(host, judge, at):
             return
-        status = evaluate(host, self._book, at)
+        status = judge()
         self._online.discard(host.host.id)
         if status.status is not Status.OFFLINE:
             self._online.add(host.host.id)

@@ -92,6 +92,27 @@ def due_at(track: Track, policy: Policy) -> datetime | None:
     return min((one for one in moments if one is not None), default=None)
 
 
+def is_settled(track: Track, seen: Observation) -> bool:
+    """Tell whether to look once more at the same verdict, as ``seen`` led to the track, would change only values.
+
+    What passes again may still count as failing by its value, which can be another while the verdict is the same.
+    """
+    if track.rising is not None or track.falling is not None:
+        return False
+    if track.alert is None or seen.verdict is Verdict.UNKNOWN:
+        return True
+    if track.alert.is_flapping:
+        return seen.severity is not None or seen.policy is None or seen.policy.clear_below is None
+    return seen.severity == track.alert.severity
+
+
+def with_values(track: Track, seen: Observation) -> Track:
+    """Return the track with an alert that has the values of ``seen``; one that passes would say that all is well."""
+    if track.alert is None or seen.severity is None:
+        return track
+    return replace(track, alert=replace(track.alert, seen=seen))
+
+
 def _is_failing(track: Track, seen: Observation) -> bool:
     """Between the threshold that opens and the one that clears, what was open stays open."""
     return seen.severity is not None or (track.alert is not None and not seen.is_clear)
@@ -124,10 +145,8 @@ def _without_alert(
 def _with_alert(
     track: Track, alert: Alert, seen: Observation, policy: Policy, now: datetime
 ) -> tuple[Track, Change | None]:
-    if seen.severity is not None:
-        # A passing observation would say that all is well; the alert keeps what was wrong.
-        alert = replace(alert, seen=seen)
-        track = replace(track, alert=alert)
+    track = with_values(track, seen)
+    alert = track.alert or alert
     flapping = _flapping(track, alert, now)
     if flapping is not None:
         return flapping

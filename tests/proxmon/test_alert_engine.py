@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,7 +20,18 @@ from proxmon.config import RuleSettings
 from proxmon.fleet import HostSnapshot
 from proxmon.rulebook.book import Entry, RuleBook
 from proxmon.status import evaluate
-from tests.builders import NOW, a_disk, a_fast_payload, a_guest, a_host, a_mirror, a_pool, a_sample, an_opened_alert
+from tests.builders import (
+    NOW,
+    a_disk,
+    a_fast_payload,
+    a_guest,
+    a_host,
+    a_mirror,
+    a_pool,
+    a_sample,
+    an_opened_alert,
+    iso,
+)
 
 RULES = RuleSettings()
 POLICIES = default_policies(RULES)
@@ -315,14 +328,32 @@ def test_a_host_that_comes_back_before_it_was_called_offline_is_not_said_to_be_b
     assert replay.events == []
 
 
-def test_a_host_that_says_the_same_need_not_be_looked_at_once_all_passes_again() -> None:
-    replay = a_replay()
+def test_a_host_that_says_the_same_need_not_be_looked_at_unless_samples_are_counted() -> None:
+    replay, at = a_replay(), NOW
     kept: list[bool] = []
-    for payloads in ([HEALTHY], [BROKEN], [HEALTHY], [BROKEN] * 60):
-        replay.play(stream(payloads, NOW + STEP * len(kept)))
-        kept.append(replay.engine.keep(replay.engine._hosts[1].snapshot))
-    assert kept == [True, False, True, False]
-    assert kinds(replay.events) == ["opened"]
+    for payloads in ([HEALTHY], [BROKEN], [HEALTHY], [BROKEN] * 60, [HEALTHY] * 2, [HEALTHY] * 60):
+        replay.play(stream(payloads, at))
+        at += STEP * len(payloads)
+        (host,) = (state.snapshot for state in replay.engine._hosts.values())
+        kept.append(replay.engine.keep(host, partial(evaluate, host, RULES, NOW), NOW))
+    assert kept == [True, False, True, True, False, True]
+    assert kinds(replay.events) == ["opened", "closed"]
+
+
+def test_an_open_alert_has_the_values_of_what_was_only_kept() -> None:
+    old = {"health": "DEGRADED", "last_scrub_end": iso(NOW - timedelta(days=50))}
+    for ask in (True, False):
+        replay = a_replay()
+        replay.play(stream([pools(a_pool(**old))] * 60))
+        later = NOW + STEP * 60
+        days = 50 + (later - NOW).total_seconds() / 86_400
+        host = replay.engine._hosts[1].snapshot
+        assert replay.engine.keep(host, partial(evaluate, host, RULES, later), later)
+        if ask:
+            (found,) = (one for one in replay.engine.list_alerts() if one.seen.rule == "scrub_age")
+            assert found.seen.value == pytest.approx(days)
+        told = [event for event in replay.engine.forget(1, later, "The host was deleted.") if event.rule == "scrub_age"]
+        assert [(event.kind, event.value) for event in told] == [(EventKind.CLOSED, pytest.approx(days))]
 
 
 def test_flapping_is_recognised_and_said_once() -> None:
