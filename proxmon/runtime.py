@@ -39,6 +39,7 @@ from proxmon.ruledesk import RuleDesk
 from proxmon.samples import Sample
 from proxmon.series import SeriesRequest
 from proxmon.sessions import Sessions, SessionStore
+from proxmon.signals import ending_signals, leave
 from proxmon.sparklines import SparklineRequest, Sparklines, SparklineSteps
 from proxmon.tokens import TokenRegistry, TokenStore
 
@@ -265,20 +266,6 @@ async def run_until_told(*works: Coroutine[None, None, None]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks, timeout=STOP_SECONDS)
-
-
-def ending_signals() -> list[signal.Signals]:
-    """List the signals that end the server; a closed terminal does not where that is ignored, as by ``nohup``."""
-    is_ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-    return [signal.SIGINT, signal.SIGTERM, *([] if is_ignored else [signal.SIGHUP])]
-
-
-def leave(outputs: Sequence[int]) -> None:
-    """Let what is written to these go nowhere: to write to a terminal that was closed fails."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    for output in outputs:
-        os.dup2(nowhere, output)
-    os.close(nowhere)
 
 
 async def _log_failure(work: Coroutine[None, None, None]) -> None:

@@ -7,9 +7,9 @@ import getpass
 import sys
 from typing import Any
 
-from proxmon.cli.administration import Row, open_administration
+from proxmon.cli.administration import open_administration
 from proxmon.cli.options import Commands, add_action, add_group, settings_of
-from proxmon.cli.printing import print_done, print_rows
+from proxmon.cli.printing import Row, print_done, print_rows
 from proxmon.errors import SettingsError
 
 

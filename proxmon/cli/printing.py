@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import msgspec
 
-from proxmon.cli.administration import Row
+Row = dict[str, Any]
 
 
 def print_json(value: object) -> None:

@@ -7,9 +7,9 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from proxmon.cli.administration import Row, open_administration
+from proxmon.cli.administration import open_administration
 from proxmon.cli.options import Commands, add_action, add_group, settings_of
-from proxmon.cli.printing import print_json, print_table
+from proxmon.cli.printing import Row, print_json, print_table
 from proxmon.errors import NotFoundError, RulesError
 from proxmon.rulebook.explain import Effective, explain_host
 from proxmon.rulebook.file import load_book

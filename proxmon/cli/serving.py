@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from proxmon.auth import hash_password
-from proxmon.cli.administration import private_files
+from proxmon.cli.in_store import private_files
 from proxmon.cli.options import Commands, add_data_option, settings_of
 from proxmon.config import Settings
 from proxmon.context import Monitor
@@ -28,7 +28,7 @@ from proxmon.demo.history import HOSTS_WITH_PAST, Past, write_history
 from proxmon.errors import SettingsError
 from proxmon.logs import set_up_logging
 from proxmon.parts import load_part
-from proxmon.runtime import ending_signals
+from proxmon.signals import ending_signals
 
 DEMO_HOSTS = 8
 DEMO_DAYS = 30.0

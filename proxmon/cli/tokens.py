@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from proxmon.cli.administration import Row, open_administration
+from proxmon.cli.administration import open_administration
 from proxmon.cli.options import Commands, add_action, add_group, settings_of
-from proxmon.cli.printing import print_done, print_json, print_rows
+from proxmon.cli.printing import Row, print_done, print_json, print_rows
 
 
 def add_commands(commands: Commands) -> None:
