@@ -13,7 +13,7 @@ from proxmon.handlers.base import list_methods
 # Everything comes from this server. Bokeh writes a page's start into the page itself, hence `unsafe-inline`; Panel
 # loads a component's module through a blob, hence `blob:`. 'self' also covers the websocket of the same host.
 # Beside `unsafe-inline` a ban of `eval` would protect from nothing, and it would keep programs that drive a browser,
-# such as our own benchmark, from waiting for a condition on the page; the pages themselves compile nothing.
+# such as people's own checks, from waiting for a condition on the page; the pages themselves compile nothing.
 PAGE_POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' blob:; object-src 'none'; "

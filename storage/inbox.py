@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -19,6 +20,7 @@ from proxmon.samples import Appended, Sample
 MAX_QUEUED_SAMPLES = 10_000
 MAX_QUEUED_BYTES = 16 * 2**20
 SAMPLES_PER_SECOND = 1_000  # what the writer manages also on a slow disk; used to say when to come back
+SPREAD_SECONDS = 10  # within which senders that were refused together are told to come back
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,7 @@ class Inbox:
     def _count(self, item: Append) -> None:
         samples, size = self._samples + len(item.samples), self._bytes + item.payload_bytes()
         if self._samples and (samples > self._max_samples or size > self._max_bytes):
-            seconds = max(1, self._samples // SAMPLES_PER_SECOND)
+            least = max(1, self._samples // SAMPLES_PER_SECOND)
+            seconds = random.randint(least, least + SPREAD_SECONDS)  # noqa: S311 - nobody gains by guessing it
             raise OverloadedError(f"The server cannot store more samples now: come back in {seconds} s.", seconds)
         self._samples, self._bytes = samples, size

@@ -213,7 +213,7 @@ class Delivery:
     def _retry(self, reason: str, after_seconds: float | None = None) -> None:
         self._failures += 1
         if after_seconds is not None:
-            self._pause(after_seconds * self._jitter(1.0, 1.2))
+            self._pause(after_seconds + self._jitter(0.0, min(after_seconds, BACKOFF_CAP_SECONDS)))
         else:
             ceiling = min(BACKOFF_CAP_SECONDS, BACKOFF_BASE_SECONDS * 2 ** min(self._failures, 10))
             self._pause(self._jitter(0.1, ceiling))

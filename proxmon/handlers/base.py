@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import logging
 import math
+import random
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,7 +32,8 @@ from proxmon.tokens import Role
 log = logging.getLogger(__name__)
 
 USER_COOKIE = "user"
-RETRY_SECONDS = 5
+# Of a store that is in trouble; senders that were refused together must not come back together.
+FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 5, 15
 
 HTTP_STATUS: dict[type[ProxmonError], int] = {
     UnreadableError: 400,
@@ -64,7 +66,8 @@ def error_headers(error: BaseException | None, status: int) -> dict[str, str]:
     """Return the headers that belong to an error's answer."""
     headers = {"WWW-Authenticate": 'Bearer realm="proxmon"'} if status == 401 else {}
     if isinstance(error, StoreUnavailableError):
-        headers["Retry-After"] = str(math.ceil(getattr(error, "retry_after_seconds", RETRY_SECONDS)))
+        usual = random.randint(FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS)  # noqa: S311 - nobody gains by guessing it
+        headers["Retry-After"] = str(math.ceil(getattr(error, "retry_after_seconds", usual)))
     return headers
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from proxmon.budget import FIRST_SECONDS, LAST_SECONDS, Budget
-from proxmon.errors import OverloadedError
+from proxmon.errors import OverloadedError, StoreUnavailableError
+from proxmon.handlers.base import FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS, error_headers
 
 
 def test_what_was_given_back_can_be_taken_again() -> None:
@@ -30,3 +31,8 @@ def test_senders_that_are_refused_together_come_back_apart() -> None:
             budget.take(1)
         waits.add(refused.value.retry_after_seconds)
     assert waits == set(range(FIRST_SECONDS, LAST_SECONDS + 1))
+
+
+def test_so_do_those_that_met_a_store_in_trouble() -> None:
+    waits = {error_headers(StoreUnavailableError("full"), 503)["Retry-After"] for _ in range(300)}
+    assert waits == {str(seconds) for seconds in range(FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS + 1)}
