@@ -33,7 +33,7 @@ class Use:
 
 CHANGING = {"POST", "PUT", "PATCH", "DELETE"}
 HOST_PATH = "/api/hosts/pve-routes"
-# The patterns of the application's own rules; a route has a use for each method that changes something.
+# The patterns of the application's own rules; a route has a use for each of its methods.
 TABLE: dict[str, tuple[Use, ...]] = {
     "/healthz$": (Use(Access.EVERYBODY, "/healthz"),),
     "/metrics$": (Use(Access.READER, "/metrics"),),
