@@ -6,7 +6,7 @@ import asyncio
 import json
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from urllib.parse import urlsplit
@@ -25,6 +25,16 @@ class Tally:
     without_retry_after: int = 0
     refused_connections: int = 0
 
+    @property
+    def stored(self) -> int:
+        """Return how many messages were stored."""
+        return self.statuses[200]
+
+    @property
+    def offered(self) -> float:
+        """Return how many times as many messages came as were stored."""
+        return self.statuses.total() / max(1, self.stored)
+
 
 def message(samples: int, first: int, padding: int = 0) -> bytes:
     """Return a message of fast samples, one a second, each larger by the padding."""
@@ -40,9 +50,9 @@ class Agent:
     def __init__(self, address: str, token: str, messages: Sequence[bytes], tally: Tally) -> None:
         self._address, self._token, self._waiting, self._tally = address, token, list(messages), tally
 
-    async def deliver(self, *, patiently: bool) -> None:
-        """Send the messages in turn; patiently, each one again until it was stored."""
-        while self._waiting:
+    async def deliver(self, *, patiently: bool = True, is_over: Callable[[], bool] = lambda: False) -> None:
+        """Send the messages in turn, each one again until it was stored or all is over; patiently, when it is told."""
+        while self._waiting and not is_over():
             try:
                 async with asyncio.timeout(ANSWER_SECONDS):
                     reader, writer = await asyncio.open_connection(*self._address.split(":"))
@@ -51,7 +61,7 @@ class Agent:
                 await asyncio.sleep(random.uniform(0.1, 1.0))
                 continue
             try:
-                while self._waiting:
+                while self._waiting and not is_over():
                     await self._send(reader, writer, patiently=patiently)
             except (OSError, asyncio.IncompleteReadError):
                 await asyncio.sleep(random.uniform(0.1, 1.0))
@@ -71,9 +81,9 @@ class Agent:
         if status in (429, 503):
             self._tally.without_retry_after += "retry-after" not in headers
             if patiently:
-                await asyncio.sleep(float(headers["retry-after"]) * random.uniform(1.0, 1.2))
-                return
-        del self._waiting[0]
+                await asyncio.sleep(float(headers["retry-after"]) + random.uniform(0.0, 10.0))
+        else:
+            del self._waiting[0]
 
 
 def address_of(server: Server) -> str:
