@@ -24,7 +24,7 @@ FACT_READS: Mapping[tuple[Tier, str], Callable[[Any], object]] = {
     (Tier.MEDIUM, "vms_detail"): whole,
     (Tier.SLOW, "system_info"): whole,
 }
-_GUEST = attrgetter("type", "vmid", "name")
+_GUEST = attrgetter("type", "vmid", "name", "template")
 SCANS = {"scrub": EventKind.SCRUB, "resilver": EventKind.RESILVER}
 GuestKey = tuple[str, int]
 

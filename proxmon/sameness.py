@@ -27,19 +27,22 @@ def is_unchanged(before: HostSnapshot, after: HostSnapshot, rules: RuleBook, now
         return False
     if before.forecasts is not after.forecasts:
         return False
-    settings = rules.of_host(after.host.name).settings
-    if _is_clock_off(before, settings) != _is_clock_off(after, settings):
+    if (before.left_at, before.rotated_at) != (after.left_at, after.rotated_at):
         return False
     host = rules.of_host(after.host.name)
+    settings = host.settings
+    if _of_newest(before, settings) != _of_newest(after, settings):
+        return False
     pairs = ((old, after.samples[tier]) for tier, old in before.samples.items())
     return all(
         old is new or (_is_fresh(old, new, settings, now) and _says_the_same(old, new, host)) for old, new in pairs
     )
 
 
-def _is_clock_off(host: HostSnapshot, settings: RuleSettings) -> bool:
+def _of_newest(host: HostSnapshot, settings: RuleSettings) -> tuple[bool, str] | None:
+    """Return what the rules read of the newest sample, of whichever tier it is."""
     newest = host.newest_sample
-    return newest is not None and abs(newest.clock_offset_seconds) > settings.clock_max_seconds
+    return newest and (abs(newest.clock_offset_seconds) > settings.clock_max_seconds, newest.agent_version)
 
 
 def _is_fresh(old: Sample, new: Sample, settings: RuleSettings, now: datetime) -> bool:

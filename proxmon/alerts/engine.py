@@ -11,6 +11,7 @@ from proxmon.alerts.causes import Key, Seen, observe
 from proxmon.alerts.model import SERVER_ID, Alert, AlertEvent, EventKind, Observation, event_of
 from proxmon.alerts.policy import Policies
 from proxmon.alerts.tracks import Change, Track, due_at, is_settled, step, with_values
+from proxmon.findings import Status
 from proxmon.fleet import HostSnapshot
 from proxmon.rulebook.catalog import Policy
 from proxmon.status import HostStatus
@@ -21,24 +22,31 @@ INSTANT = timedelta(microseconds=1)
 # must not add up, and nobody looks at a thousand that flap.
 MAX_QUIET = 1_000
 Judge = Callable[[HostSnapshot, datetime], HostStatus]
-Verdicts = Callable[[], HostStatus]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A status in which no verdict differs from those before; it is read once its values are needed."""
+
+    read: Callable[[], HostStatus]
+    at: datetime
 
 
 @dataclass(slots=True)
 class HostState:
     """What the engine remembers of one host.
 
-    ``is_settled`` when the same verdicts once more would change nothing; ``kept`` gives those that came since, and
-    ``kept_at`` says when.
+    ``is_settled`` when to look at the same verdicts once more would change nothing; ``kept`` is the last status that
+    was not looked at for that reason.
     """
 
     snapshot: HostSnapshot
     tracks: dict[Key, Track] = field(default_factory=dict[Key, Track])
     due_at: datetime | None = None
     queued_at: datetime | None = None
+    looked_at: datetime | None = None
     is_settled: bool = False
-    kept: Verdicts | None = None
-    kept_at: datetime | None = None
+    kept: Kept | None = None
 
     @property
     def has_alerts(self) -> bool:
@@ -72,7 +80,7 @@ class AlertEngine:
         return event_of(alert, EventKind.OPENED, now)
 
     def list_alerts(self) -> list[Alert]:
-        """List the open alerts, the oldest first."""
+        """List the open alerts with the values that were measured last, the oldest first."""
         for state in self._hosts.values():
             self._refresh(state)
         found = (track.alert for state in self._hosts.values() for track in state.tracks.values())
@@ -98,15 +106,17 @@ class AlertEngine:
         state.snapshot = snapshot
         return self._look(state, status, now)
 
-    def keep(self, snapshot: HostSnapshot, verdicts: Verdicts, now: datetime) -> bool:
-        """Take in a host on which no verdict changed; False where samples are counted, and that is not enough.
+    def keep(self, snapshot: HostSnapshot, read: Callable[[], HostStatus], now: datetime) -> bool:
+        """Take in a host on which no verdict changed, without a look at it; False where that is not enough.
 
-        ``verdicts`` gives them with the values of ``now``: an open alert has those once somebody asks, or it changes.
+        That is so while samples are counted, where a value alone may change something, and on a host that was not
+        looked at yet, or later than ``now``. ``read`` gives the status of ``now``: an open alert has its values once
+        somebody asks, or it changes.
         """
         state = self._hosts.get(snapshot.host.id)
-        if state is None or not state.is_settled:
+        if state is None or not state.is_settled or state.looked_at is None or now < state.looked_at:
             return False
-        state.snapshot, state.kept, state.kept_at = snapshot, verdicts, now
+        state.snapshot, state.kept = snapshot, Kept(read, now)
         return True
 
     def advance(self, now: datetime) -> list[AlertEvent]:
@@ -132,7 +142,7 @@ class AlertEngine:
             return []
         self._refresh(state)
         alerts = [track.alert for track in state.tracks.values() if track.alert is not None]
-        return [event_of(alert, EventKind.CLOSED, now, why) for alert in alerts]
+        return [event_of(one, EventKind.CLOSED, now, why) for one in sorted(alerts, key=lambda alert: alert.id)]
 
     def reconsider(self, policies: Policies, now: datetime, why: str) -> list[AlertEvent]:
         """Judge every host anew after rules were changed: an alert that they would not have opened ends at once."""
@@ -155,18 +165,20 @@ class AlertEngine:
                 continue
             events += self._follow(state, key, seen, now)
         _drop_oldest(state.tracks)
-        state.is_settled = all(is_settled(track, seen.find(key)) for key, track in state.tracks.items())
+        # Of an offline host the board says so once more, or the opposite, and never that nothing has changed.
+        is_online = status.status is not Status.OFFLINE
+        state.is_settled = is_online and all(is_settled(one, seen.find(key)) for key, one in state.tracks.items())
+        state.looked_at = now
         state.due_at = self._due(state, status, seen, now)
         self._queue(state)
         return events
 
     def _refresh(self, state: HostState) -> None:
         """Let the open alerts have the values of the verdicts that were only kept."""
-        kept, at = state.kept, state.kept_at
-        state.kept = state.kept_at = None
-        if kept is None or at is None or not state.has_alerts:
+        kept, state.kept = state.kept, None
+        if kept is None or not state.has_alerts:
             return
-        seen = self._observe(state, kept(), at)
+        seen = self._observe(state, kept.read(), kept.at)
         state.tracks |= {key: with_values(track, seen.find(key)) for key, track in state.tracks.items()}
 
     def _observe(self, state: HostState, status: HostStatus, now: datetime) -> Seen:

@@ -62,7 +62,7 @@ class _Player:
             self.take(host, host, since)
 
     def take(self, before: HostSnapshot, host: HostSnapshot, at: datetime) -> None:
-        """Judge a host, unless it says the same as before and nothing of it is followed; most samples do."""
+        """Judge a host, unless it says the same as before and no look at it is needed; most samples do."""
         self.events += self._engine.advance(at)
         is_online, judge = host.host.id in self._online, partial(evaluate, host, self._book, at)
         if is_online and is_unchanged(before, host, self._book, at) and self._engine.keep(host, judge, at):

@@ -107,10 +107,9 @@ def is_settled(track: Track, seen: Observation) -> bool:
 
 
 def with_values(track: Track, seen: Observation) -> Track:
-    """Return the track with an alert that has the values of ``seen``; one that passes would say that all is well."""
-    if track.alert is None or seen.severity is None:
-        return track
-    return replace(track, alert=replace(track.alert, seen=seen))
+    """Return the track, its alert with the values of ``seen``; what passes would say that all is well."""
+    is_told = track.alert is not None and seen.severity is not None
+    return replace(track, alert=replace(track.alert, seen=seen)) if is_told else track
 
 
 def _is_failing(track: Track, seen: Observation) -> bool:
@@ -145,8 +144,10 @@ def _without_alert(
 def _with_alert(
     track: Track, alert: Alert, seen: Observation, policy: Policy, now: datetime
 ) -> tuple[Track, Change | None]:
-    track = with_values(track, seen)
-    alert = track.alert or alert
+    if seen.severity is not None:
+        # A passing observation would say that all is well; the alert keeps what was wrong.
+        alert = replace(alert, seen=seen)
+        track = replace(track, alert=alert)
     flapping = _flapping(track, alert, now)
     if flapping is not None:
         return flapping

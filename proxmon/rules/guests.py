@@ -123,7 +123,7 @@ BACKUP_AGE = Rule(
     ),
     passed=lambda details: f"{plural(len(details), 'guest')} with backups, none too old",
     unit="d",
-    # Which guests there are is read as a fact of the host.
+    # Which guests there are, and which are templates, is read as a fact of the host.
     reads=lambda section: section.guests,
     applies=lambda section: isinstance(section, BackupsSection) and section.guests is not None,
 )

@@ -335,9 +335,30 @@ def test_a_host_that_says_the_same_need_not_be_looked_at_unless_samples_are_coun
         replay.play(stream(payloads, at))
         at += STEP * len(payloads)
         (host,) = (state.snapshot for state in replay.engine._hosts.values())
-        kept.append(replay.engine.keep(host, partial(evaluate, host, RULES, NOW), NOW))
+        kept.append(replay.engine.keep(host, partial(evaluate, host, RULES, at), at))
     assert kept == [True, False, True, True, False, True]
     assert kinds(replay.events) == ["opened", "closed"]
+
+
+def test_a_host_that_was_called_offline_is_looked_at_whatever_is_said_of_it() -> None:
+    """The board may not have heard yet that its time was up, when the sample of another host moved the clock on."""
+    replay = a_replay()
+    replay.play(stream([HEALTHY] * 3))
+    late = NOW + STEP * 5 + timedelta(microseconds=1)
+    replay.run_until(late)
+    assert kinds(replay.events) == ["opened"]
+    host = replay.engine._hosts[1].snapshot
+    for at in (late - timedelta(milliseconds=1), late):
+        assert not replay.engine.keep(host, partial(evaluate, host, RULES, at), at)
+
+
+def test_what_was_seen_before_the_last_look_is_looked_at() -> None:
+    replay = a_replay()
+    replay.play(stream([HEALTHY] * 3))
+    host = replay.engine._hosts[1].snapshot
+    for milliseconds, expected in ((-1, False), (0, True)):
+        at = NOW + STEP * 2 + timedelta(milliseconds=milliseconds)
+        assert replay.engine.keep(host, partial(evaluate, host, RULES, at), at) is expected
 
 
 def test_an_open_alert_has_the_values_of_what_was_only_kept() -> None:

@@ -120,6 +120,32 @@ def test_a_sample_of_another_kind_is_judged(changes: dict[str, Any]) -> None:
     assert not is_unchanged(before, after, RULES, at)
 
 
+@pytest.mark.parametrize("change", [{"left_at": NOW}, {"rotated_at": NOW}])
+def test_a_goodbye_or_another_token_is_judged(change: dict[str, Any]) -> None:
+    before = a_snapshot()
+    assert is_unchanged(before, before, RULES, NOW)
+    assert not is_unchanged(before, replace(before, **change), RULES, NOW)
+
+
+def test_another_version_of_the_agent_is_judged_also_when_only_the_newest_tier_is_another() -> None:
+    newer = a_sample(tier="slow", payload=a_slow_payload(), received_at=NOW + STEP, agent_version="9.9.9")
+    before = a_snapshot(a_sample(agent_version="0.0.1"), newer)
+    sample = a_sample(agent_version="0.0.1", collected_at=NOW + 2 * STEP)
+    after = before.with_samples([sample], NOW + 2 * STEP)
+    assert after.newest_sample is sample
+    assert not is_unchanged(before, after, RULES, NOW + 2 * STEP)
+
+
+def test_a_guest_that_becomes_a_template_needs_no_backup() -> None:
+    rules = as_book(RuleSettings(backup_required=True))
+    medium = a_sample(tier="medium", payload=a_medium_payload(backups={"guests": []}))
+    before, at = a_snapshot(a_sample(), medium), NOW + STEP
+    template = a_fast_payload(vms_runtime={"vms": [a_guest(template=True)]})
+    after = before.with_samples([a_sample(payload=template, collected_at=at)], at)
+    assert verdicts(evaluate(before, rules, at)) != verdicts(evaluate(after, rules, at))
+    assert not is_unchanged(before, after, rules, at)
+
+
 def test_the_same_again_is_not_judged_while_the_last_one_is_fresh() -> None:
     before = a_snapshot()
     for seconds, expected in ((10, True), (30, True), (31, False)):
