@@ -108,8 +108,9 @@ def is_settled(track: Track, seen: Observation) -> bool:
 
 def with_values(track: Track, seen: Observation) -> Track:
     """Return the track, its alert with the values of ``seen``; what passes would say that all is well."""
-    is_told = track.alert is not None and seen.severity is not None
-    return replace(track, alert=replace(track.alert, seen=seen)) if is_told else track
+    if track.alert is None or seen.severity is None:
+        return track
+    return replace(track, alert=replace(track.alert, seen=seen))
 
 
 def _is_failing(track: Track, seen: Observation) -> bool:

@@ -166,6 +166,8 @@ def ratio_rows(ours: Rival, rival: Rival, samples: int) -> list[Row]:
     return [
         row(f"… rate against {rival.name}, {samples} a message", shares, "ratio", *goal, up=True),
         row(f"… {rival.name} itself, {samples} a message", rival.rates, "1/s"),
+        row(f"… its answer after, {samples} a message", rival.latencies, "ms"),
+        row(f"… its answer after, 99 of 100, {samples} a message", rival.slow, "ms"),
         row(f"… its CPU of a sample, {samples} a message", rival.cpu_ms, "ms"),
         row(f"… its bytes written for a sample, {samples} a message", rival.written, "B"),
     ]
