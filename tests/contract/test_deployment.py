@@ -12,7 +12,8 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,6 +29,8 @@ from tests.servers import ROOT, Server
 NAME = "mon.example"
 START_SECONDS = 30
 KEPT = "with one connection that is kept"
+BELOW = "/proxmon"
+Proxied = tuple[Server, str, Path]
 
 
 class From(HTTPAdapter):
@@ -51,7 +54,7 @@ def is_listening(port: int) -> bool:
         return trial.connect_ex(("127.0.0.1", port)) == 0
 
 
-def write_configuration(folder: Path, upstream: str, port: int, plain_port: int, way: str) -> Path:
+def write_configuration(folder: Path, upstream: str, port: int, plain_port: int, way: str, prefix: str = "") -> Path:
     """Write deploy/nginx.conf as a whole configuration, with the places and ports of this test."""
     pool = f"upstream kept {{ server {upstream}; keepalive 1; }}\n" if way == KEPT else ""
     text = (ROOT / "deploy/nginx.conf").read_text()
@@ -63,6 +66,7 @@ def write_configuration(folder: Path, upstream: str, port: int, plain_port: int,
         ("/etc/ssl/proxmon/fullchain.pem", str(folder / "cert.pem")),
         ("/etc/ssl/proxmon/privkey.pem", str(folder / "key.pem")),
         ("http://127.0.0.1:5006", "http://kept" if pool else f"http://{upstream}"),
+        ("location / {", f"location {prefix}/ {{"),
     ):
         assert old in text
         text = text.replace(old, new)
@@ -75,33 +79,61 @@ def write_configuration(folder: Path, upstream: str, port: int, plain_port: int,
 
 
 @pytest.fixture(scope="module", params=["as it stands", KEPT])
-def proxied(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Server, str, Path]]:
+def proxied(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxied]:
     """Give a server, its address behind nginx, and the certificate to trust."""
-    program, folder = shutil.which("nginx") or shutil.which("/usr/sbin/nginx"), tmp_path_factory.mktemp("nginx")
+    with behind_nginx(tmp_path_factory.mktemp("nginx"), request.param) as both:
+        yield both
+
+
+@contextmanager
+def behind_nginx(folder: Path, way: str, prefix: str = "") -> Generator[Proxied]:
+    """Give a server, its address behind nginx, and the certificate to trust."""
+    program = shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
     assert program, "nginx is missing: apt install nginx-light"
     folder.chmod(0o755)
     subject = ("-subj", f"/CN={NAME}", "-addext", f"subjectAltName=DNS:{NAME},DNS:localhost")
     key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", str(folder / "key.pem"))
     argv = ("openssl", "req", "-x509", "-days", "2", *subject, *key, "-out", str(folder / "cert.pem"))
     subprocess.run(argv, check=True, capture_output=True, timeout=60)
-    server = Server(folder / "data", environment={"PROXMON_TRUST_PROXY": "yes"}).start()
+    environment = {"PROXMON_TRUST_PROXY": "yes", "PROXMON_PREFIX": prefix}
+    server = Server(folder / "data", environment=environment).start()
     port, plain_port = free_port(), free_port()
-    path = write_configuration(folder, urlsplit(server.url).netloc, port, plain_port, request.param)
+    path = write_configuration(folder, urlsplit(server.url).netloc, port, plain_port, way, prefix)
     proxy = subprocess.Popen([program, "-c", str(path), "-e", str(folder / "error.log")])
     deadline = time.monotonic() + START_SECONDS
     while not is_listening(port):
         assert proxy.poll() is None, (folder / "error.log").read_text()
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    yield server, f"https://localhost:{port}", folder / "cert.pem"
-    proxy.terminate()
-    proxy.wait(20)
-    server.stop()
+    try:
+        yield server, f"https://localhost:{port}{prefix}", folder / "cert.pem"
+    finally:
+        proxy.terminate()
+        proxy.wait(20)
+        server.stop()
 
 
-def test_a_login_behind_nginx_is_secure_and_leads_on(proxied: tuple[Server, str, Path]) -> None:
+def test_below_a_path_of_nginx_pages_and_agents_find_their_way(tmp_path: Path) -> None:
+    with behind_nginx(tmp_path, "as it stands", BELOW) as (server, url, certificate):
+        visitor = requests.Session()
+        visitor.trust_env = False  # else a bundle of certificates that is named there wins over ours
+        visitor.verify, visitor.headers["Origin"] = str(certificate), url.removesuffix(BELOW)
+        login = visitor.post(f"{url}/login", data={"password": server.password}, allow_redirects=False, timeout=30)
+        assert (login.status_code, login.headers["Location"]) == (302, f"{BELOW}/")
+        page = visitor.get(f"{url}/", timeout=30)
+        assert page.status_code == 200
+        scripts = set(re.findall(r'(?:src|href)="(/[^"]+)"', page.text))
+        assert scripts
+        assert {path for path in scripts if not path.startswith(f"{BELOW}/")} == set()
+        assert {visitor.get(url.removesuffix(BELOW) + path, timeout=30).status_code for path in scripts} == {200}
+        headers = {"Authorization": f"Bearer {server.add_host('pve-01')}"}
+        answer = visitor.post(f"{url}/api/ingest", data=a_message(), headers=headers, timeout=30)
+        assert answer.json() == {"stored": 1, "duplicates": 0}
+        assert url in visitor.get(f"{url}/agent/install.sh", timeout=30).text
+        assert visitor.get(f"{url.removesuffix(BELOW)}/login", timeout=30).status_code == 404
+
+
+def test_a_login_behind_nginx_is_secure_and_leads_on(proxied: Proxied) -> None:
     server, url, certificate = proxied
     origin = {"Origin": url, "X-Scheme": "http"}  # which nginx overwrites
     answer = requests.post(
@@ -121,7 +153,7 @@ def test_a_login_behind_nginx_is_secure_and_leads_on(proxied: tuple[Server, str,
     assert "frame-ancestors 'none'" in page.headers["Content-Security-Policy"]
 
 
-def test_nginx_leads_from_http_to_https(proxied: tuple[Server, str, Path]) -> None:
+def test_nginx_leads_from_http_to_https(proxied: Proxied) -> None:
     _, _, certificate = proxied
     (plain_port,) = re.findall(r"listen 127\.0\.0\.1:(\d+);", (certificate.parent / "nginx.conf").read_text())
     url = f"http://localhost:{plain_port}/hosts/pve-01?at=2026-11-20T03:12Z"
@@ -131,7 +163,7 @@ def test_nginx_leads_from_http_to_https(proxied: tuple[Server, str, Path]) -> No
 
 
 @pytest.mark.parametrize(("origin", "status"), [("", 101), ("https://evil.example", 403)])
-def test_websockets_pass_nginx_by_their_origin(proxied: tuple[Server, str, Path], origin: str, status: int) -> None:
+def test_websockets_pass_nginx_by_their_origin(proxied: Proxied, origin: str, status: int) -> None:
     server, url, certificate = proxied
     cookie = f"user={server.log_in().cookies['user']}"
     token = page_token(server, "", {"Cookie": cookie})
@@ -151,7 +183,7 @@ def test_websockets_pass_nginx_by_their_origin(proxied: tuple[Server, str, Path]
         assert f" {status} " in connection.recv(1000).decode(errors="replace").splitlines()[0]
 
 
-def test_agents_deliver_through_nginx(proxied: tuple[Server, str, Path]) -> None:
+def test_agents_deliver_through_nginx(proxied: Proxied) -> None:
     server, url, certificate = proxied
     headers = {"Authorization": f"Bearer {server.add_host('pve-01')}", "Content-Encoding": "gzip"}
     body = gzip.compress(a_message(agent_version="x" * 1000))
@@ -162,7 +194,7 @@ def test_agents_deliver_through_nginx(proxied: tuple[Server, str, Path]) -> None
 
 
 @pytest.mark.parametrize("proxied", [KEPT], indirect=True)
-def test_agents_and_browsers_take_turns_on_one_connection(proxied: tuple[Server, str, Path]) -> None:
+def test_agents_and_browsers_take_turns_on_one_connection(proxied: Proxied) -> None:
     server, url, certificate = proxied
     agents = [server.add_host(f"pve-turn-{number}") for number in range(2)]
     visitor = requests.Session()
@@ -195,7 +227,7 @@ def test_agents_and_browsers_take_turns_on_one_connection(proxied: tuple[Server,
     assert others.status_code == 401
 
 
-def test_a_visitor_cannot_choose_the_address_it_is_counted_by(proxied: tuple[Server, str, Path]) -> None:
+def test_a_visitor_cannot_choose_the_address_it_is_counted_by(proxied: Proxied) -> None:
     _, url, certificate = proxied
     stranger = requests.Session()
     stranger.mount("https://", From("127.0.0.9"))
