@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-import faulthandler
 import gc
 import logging
 import os
 import resource
-import signal
 import sys
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
@@ -39,6 +37,7 @@ from proxmon.errors import SettingsError
 from proxmon.install import EVERY_INTERFACE, reach_of
 from proxmon.quack import keep_quack
 from proxmon.runtime import keep_ticking, make_monitor, run_until_told
+from proxmon.signals import tell_stacks
 from storage import Store, find_extensions
 from storage.guard import ABANDONED
 
@@ -64,7 +63,7 @@ def serve(settings: Settings, companion: Companion | None = None, options: Mappi
         StoreUnavailableError: the data directory cannot be used.
     """
     # Should it ever hang: `kill -USR1` makes it say on standard error where each thread is.
-    faulthandler.register(signal.SIGUSR1, file=2)
+    tell_stacks(output=2)
     sys.setswitchinterval(SWITCH_SECONDS)
     # Nobody else may read what is made in the data directory, such as DuckDB's log.
     os.umask(0o077)

@@ -56,7 +56,7 @@ def test_one_that_runs_when_the_server_is_told_to_end_does_not_keep_it(tmp_path:
     server = Server(tmp_path / "data").start()
     asking = threading.Thread(target=ask_in_vain, args=[server])
     asking.start()
-    wait_for(lambda: "storage/queries.py" in server.stacks().rpartition("Current thread")[0])
+    wait_for(lambda: "storage/queries.py" in server.stacks().rpartition("Thread MainThread")[0])
     began = time.monotonic()
     server.stop()
     assert time.monotonic() - began < 2 * STOP_SECONDS

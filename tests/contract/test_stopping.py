@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ import requests
 
 from proxmon.auth import hash_password
 from proxmon.control import read_control
-from tests.builders import a_message, a_wire_sample
+from tests.builders import NOW, a_message, a_wire_sample, iso
 from tests.contract.test_lane import Agent, a_raw_connection, a_request
 from tests.contract.test_login import open_socket
 from tests.servers import ROOT, WAYS, Server
@@ -106,8 +107,15 @@ def test_a_demo_that_is_stopped_while_it_makes_history_leaves_nothing_behind(
 
 
 def test_told_to_it_says_where_each_thread_is_and_goes_on(each_server: Server) -> None:
-    assert "tornado/platform/asyncio.py" in wait_for(lambda: each_server.stacks().rpartition("Current thread")[2])
+    assert "tornado/platform/asyncio.py" in wait_for(lambda: each_server.stacks().rpartition("Thread MainThread")[2])
+    token = each_server.add_host("pve-01")
+    assert each_server.process is not None
+    for number in range(50):  # while stacks change
+        each_server.process.send_signal(signal.SIGUSR1)
+        sample = a_wire_sample(collected_at=iso(NOW + timedelta(seconds=number)))
+        assert each_server.post(token, a_message(sample)).json()["stored"] == 1
     assert each_server.ask("GET", "/healthz").ok
+    assert token not in each_server.log()
     assert each_server.control.token not in each_server.log()
 
 
