@@ -69,6 +69,8 @@ class Scrub:
         """Tell whether the other one says as much and was known as early."""
         if other.ended_at != self.ended_at or other.observed_at > self.observed_at:
             return False
+        if other.received_at > self.received_at:  # the server's clock stepped back in between
+            return False
         return self.duration_seconds is None or (other.duration_seconds or 0.0) >= self.duration_seconds
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from proxmon.fleet import Host, HostSnapshot, name_order
@@ -207,6 +207,8 @@ told = st.builds(
     messages=st.lists(st.lists(told, min_size=1, max_size=4), max_size=8),
     asked=st.lists(minutes, min_size=1, max_size=4),
 )
+# The server's clock stepped back between two samples that tell of one scrub.
+@example(messages=[[Told(1, Tier.FAST, 0, 2, 1, None)], [Told(1, Tier.FAST, 1, 0, 1, None)]], asked=[1])
 def test_a_snapshot_equals_a_walk_over_all_samples(store: Store, messages: list[list[Told]], asked: list[int]) -> None:
     # Hosts of their own for each example: the samples of all the others in the same tables must not show.
     hosts = [store.add_host(uuid.uuid4().hex, SECRET, NOW - DAY) for _ in range(3)]
