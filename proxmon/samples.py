@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import accumulate, islice
+from itertools import islice
 from typing import Any, cast
 
 import msgspec
 from msgspec import Raw, Struct
 
 from proxmon.errors import SampleError, TooLargeError, UnreadableError
-from proxmon.payload import PAYLOAD_TYPES, WORD_CHARACTERS, Payload, Section, Tier, list_sections
+from proxmon.limits import WORD_CHARACTERS
+from proxmon.payload import PAYLOAD_TYPES, Payload, Section, Tier, list_sections
+from proxmon.rawjson import MAX_DEPTH, MAX_DIGITS, has_long_number, is_deep
 
 # Without `sent_at` a late sample and a wrong clock look alike. Clocks drift by minutes, a spool holds hours.
 PLAUSIBLE_DRIFT = timedelta(minutes=5)
@@ -26,16 +27,6 @@ FAILURE_WORDS = (b'"error"', b'"incomplete"')
 MAX_OTHER_SECTIONS, MAX_NAME_CHARACTERS = 100, 64
 # What reading a payload raises where it is no such payload, or is nested more deeply than the stack allows.
 UNREADABLE: tuple[type[Exception], ...] = (msgspec.MsgspecError, RecursionError)
-# How deep it can be read depends on what is on the stack: who reads a payload again must not have less left for it.
-MAX_DEPTH = 500
-_STEPS = {b"[": 1, b"{": 1, b"]": -1, b"}": -1}
-_NO_MARKS = bytes(set(range(256)) - set(b'[]{}"'))
-_TEXT_OR_BRACKET = re.compile(rb'"[^"]*"|[][{}]')
-# What is longer is no float, and with 4,300 digits Python reads nothing of the answer with all hosts that it is in.
-MAX_DIGITS = 308
-# A number that is longer has five of every sixtieth byte in a row: most payloads have not, and are not searched.
-_STRIDE, _FIVE_DIGITS = 60, re.compile(rb"\d{5}")
-_TEXT_OR_DIGITS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|\d+')
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,24 +180,6 @@ def _with_short_texts(value: dict[str, Any]) -> dict[str, Any]:
             elif isinstance(inner[key], dict | list):
                 waiting.append(inner[key])
     return value
-
-
-def is_deep(raw: bytes) -> bool:
-    """Tell whether valid JSON is nested deeper than MAX_DEPTH."""
-    if raw.count(b"[") + raw.count(b"{") <= MAX_DEPTH:  # of nearly all payloads
-        return False
-    # Most texts have no bracket: of such a one two quotes are left, which vanish.
-    marks = raw.replace(b"\\\\", b"").replace(b'\\"', b"").translate(None, _NO_MARKS).replace(b'""', b"")
-    steps = (_STEPS.get(found[0], 0) for found in _TEXT_OR_BRACKET.finditer(marks))
-    return any(depth > MAX_DEPTH for depth in accumulate(steps))
-
-
-def has_long_number(raw: bytes) -> bool:
-    """Tell whether valid JSON has a number with more than MAX_DIGITS digits in a row."""
-    if not _FIVE_DIGITS.search(raw[::_STRIDE]):
-        return False
-    found = (one[0] for one in _TEXT_OR_DIGITS.finditer(raw))
-    return any(len(one) > MAX_DIGITS and not one.startswith(b'"') for one in found)
 
 
 def read_other_sections(tier: Tier, raw: bytes) -> dict[str, Section]:

@@ -138,3 +138,38 @@ class CredentialFile:
             )
         for number in range(version, VERSION):
             self._connection.executescript(f"BEGIN; {_MIGRATIONS[number]} PRAGMA user_version = {number + 1}; COMMIT;")
+
+
+class Credentials:
+    """What a store does with its hashes of tokens and its open sessions, beside the samples."""
+
+    def __init__(self, file: CredentialFile) -> None:
+        self._credentials = file
+
+    def list_host_secrets(self) -> list[HostSecret]:
+        """List the tokens of all hosts."""
+        return self._credentials.list_host_secrets()
+
+    def add_api_token(self, name: str, role: str, secret: TokenSecret, at: datetime) -> None:
+        """Add a token of the JSON API; raises ConflictError when the name is taken."""
+        self._credentials.add_api_token(ApiToken(name, role, secret, at))
+
+    def list_api_tokens(self) -> list[ApiToken]:
+        """List the tokens of the JSON API by name."""
+        return self._credentials.list_api_tokens()
+
+    def revoke_api_token(self, name: str, at: datetime) -> None:
+        """Revoke a token of the JSON API; raises NotFoundError."""
+        self._credentials.delete_api_token(name)
+
+    def add_session(self, key: str, expires_at: datetime) -> None:
+        """Add an open session of the dashboard."""
+        self._credentials.add_session(key, expires_at)
+
+    def delete_session(self, key: str) -> None:
+        """Delete a session; nothing happens when there is none."""
+        self._credentials.delete_session(key)
+
+    def list_sessions(self) -> dict[str, datetime]:
+        """Return when each session expires."""
+        return self._credentials.list_sessions()

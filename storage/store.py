@@ -15,7 +15,7 @@ from duckdb import DuckDBPyConnection
 
 from proxmon.config import RetentionSettings
 from proxmon.costs import Compaction, StoreReport
-from proxmon.credentials import ApiToken, HostSecret, TokenSecret
+from proxmon.credentials import TokenSecret
 from proxmon.errors import ConflictError, StoreUnavailableError
 from proxmon.events import Event
 from proxmon.fleet import Host
@@ -24,7 +24,7 @@ from storage.alerts import AlertTable
 from storage.backup import restore_backup
 from storage.channels import ChannelTable
 from storage.copies import CopiedChannels, CopiedCredentials, CopiedDatabase, NoWriter, Shown, find_database, read_shown
-from storage.credentials import CredentialFile
+from storage.credentials import CredentialFile, Credentials
 from storage.database import Database
 from storage.directory import DataDirectory, unusable_error
 from storage.inbox import Append, Inbox
@@ -35,7 +35,7 @@ from storage.upkeep import Upkeep
 from storage.writer import Writer
 
 
-class Store(Readings):
+class Store(Readings, Credentials):
     """Hosts, samples and hashes of tokens in one data directory.
 
     All methods may be called from any thread and block until they are done, but for ``append``.
@@ -49,8 +49,9 @@ class Store(Readings):
         writer: Writer,
         shown: Shown | None = None,
     ) -> None:
-        super().__init__(database, writer)
-        self._directory, self._credentials = directory, credentials
+        Readings.__init__(self, database, writer)
+        Credentials.__init__(self, credentials)
+        self._directory = directory
         self.shown = shown  # None for a store that is written
         self.alerts = AlertTable(database, writer)
         self.silences = SilenceTable(database, writer)
@@ -270,34 +271,6 @@ class Store(Readings):
     def record_goodbye(self, host_id: int, at: datetime, reason: str | None) -> None:
         """Write down that a host said goodbye; raises NotFoundError."""
         self._writer.run(lambda connection: insert_event(connection, host_id, at, "goodbye", reason))
-
-    def list_host_secrets(self) -> list[HostSecret]:
-        """List the tokens of all hosts."""
-        return self._credentials.list_host_secrets()
-
-    def add_api_token(self, name: str, role: str, secret: TokenSecret, at: datetime) -> None:
-        """Add a token of the JSON API; raises ConflictError when the name is taken."""
-        self._credentials.add_api_token(ApiToken(name, role, secret, at))
-
-    def list_api_tokens(self) -> list[ApiToken]:
-        """List the tokens of the JSON API by name."""
-        return self._credentials.list_api_tokens()
-
-    def revoke_api_token(self, name: str, at: datetime) -> None:
-        """Revoke a token of the JSON API; raises NotFoundError."""
-        self._credentials.delete_api_token(name)
-
-    def add_session(self, key: str, expires_at: datetime) -> None:
-        """Add an open session of the dashboard."""
-        self._credentials.add_session(key, expires_at)
-
-    def delete_session(self, key: str) -> None:
-        """Delete a session; nothing happens when there is none."""
-        self._credentials.delete_session(key)
-
-    def list_sessions(self) -> dict[str, datetime]:
-        """Return when each session expires."""
-        return self._credentials.list_sessions()
 
     def _drop_orphans(self) -> None:
         known = self._writer.ledger.host_ids

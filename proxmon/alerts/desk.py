@@ -166,14 +166,15 @@ class AlertDesk:
         }
         self._store_soon()
 
-    def refresh(self, record: AlertRecord) -> AlertRecord:
-        """Return an open alert with the value that was measured last; events keep those of their moments."""
-        return self._fresh().get(record.id, record)
-
     def list_fresh(self) -> list[AlertRecord]:
-        """List the open alerts with the values that were measured last."""
-        fresh = self._fresh()
-        return [fresh.get(record.id, record) for record in self.list_open()]
+        """List the open alerts with the values that were measured last; events keep those of their moments."""
+        seen = {alert.id: alert.seen for alert in self._engine.list_alerts()}
+        return [
+            replace(one, newest=replace(one.newest, message=seen[one.id].message, value=seen[one.id].value))
+            if one.id in seen
+            else one
+            for one in self.list_open()
+        ]
 
     async def stored(self) -> None:
         """Wait until every event that is known now was stored, or could not be."""
@@ -191,13 +192,6 @@ class AlertDesk:
         if record is None or not record.is_open:
             raise NotFoundError("Choose one of the open alerts: this one is over, or never was.")
         return record
-
-    def _fresh(self) -> dict[int, AlertRecord]:
-        return {
-            alert.id: replace(record, newest=_current(record.newest, alert.seen.message, alert.seen.value))
-            for alert in self._engine.list_alerts()
-            if (record := self._records.get(alert.id)) is not None
-        }
 
     def _judge(self, snapshot: HostSnapshot, at: datetime) -> HostStatus:
         return evaluate(snapshot, self._board.rules, at)
@@ -246,7 +240,3 @@ class AlertDesk:
 
 def _ended(record: AlertRecord, at: datetime, why: str) -> AlertEvent:
     return event_of(revive(record), EventKind.CLOSED, at, why)
-
-
-def _current(event: AlertEvent, message: str, value: float | str | None) -> AlertEvent:
-    return replace(event, message=message, value=value)

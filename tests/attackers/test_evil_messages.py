@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 
 import proxmon
 from proxmon.payload import Tier
-from proxmon.samples import MAX_DEPTH, MAX_DIGITS
+from proxmon.rawjson import MAX_DEPTH, MAX_DIGITS
 from tests.attackers.payloads import a_whole_payload
 from tests.builders import NOW, PAYLOADS, a_fast_payload, a_message, a_wire_sample, iso
 from tests.counts import Count

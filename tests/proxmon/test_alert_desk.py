@@ -170,8 +170,7 @@ def test_an_open_alert_is_told_with_its_newest_value() -> None:
 
     world = asyncio.run(live())
     (record,) = world.desk.list_fresh()
-    assert record.newest.value == 89
-    assert world.desk.refresh(record).newest.message == "rpool is 89 % full"
+    assert (record.newest.value, record.newest.message) == (89, "rpool is 89 % full")
 
 
 def test_pages_are_told_that_alerts_changed() -> None:

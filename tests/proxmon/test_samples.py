@@ -19,8 +19,10 @@ from hypothesis import strategies as st
 from msgspec import inspect
 
 from proxmon.errors import ProxmonError, SampleError, TooLargeError, UnreadableError
-from proxmon.payload import PAYLOAD_TYPES, REASON_CHARACTERS, WORD_CHARACTERS, FastPayload, Tier
-from proxmon.samples import MAX_DEPTH, MAX_DIGITS, Sample, is_deep, parse_time, read_message, read_payload
+from proxmon.limits import REASON_CHARACTERS, WORD_CHARACTERS
+from proxmon.payload import PAYLOAD_TYPES, FastPayload, Tier
+from proxmon.rawjson import MAX_DEPTH, MAX_DIGITS, is_deep
+from proxmon.samples import Sample, parse_time, read_message, read_payload
 from tests.builders import NOW, PAYLOADS, a_dataset, a_fast_payload, a_message, a_pool, a_wire_sample, iso
 from tests.servers import ROOT
 

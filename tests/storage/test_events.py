@@ -25,7 +25,8 @@ from proxmon.events import (
 )
 from proxmon.findings import Status
 from proxmon.fleet import Fleet, Host
-from proxmon.payload import WORD_CHARACTERS, FastPayload, Tier
+from proxmon.limits import WORD_CHARACTERS
+from proxmon.payload import FastPayload, Tier
 from proxmon.recorder import Recorder
 from proxmon.runtime import resume
 from proxmon.samples import Sample
