@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any
@@ -87,17 +87,22 @@ def test_a_page_that_leaves_in_mid_message_leaves_no_trace_in_the_log(
 
 
 @asynccontextmanager
-async def connected(server: Server, token: str | None = None) -> AsyncIterator[WebSocketClientConnection]:
+async def connected(server: Server, token: str | None = None) -> AsyncGenerator[WebSocketClientConnection]:
     """Give the websocket of the guests' page to somebody who is logged in."""
     with server.log_in() as session:
         headers = {"Origin": server.url, "Cookie": f"user={cookie_of(session)}"}
     request = HTTPRequest(f"ws{server.url.removeprefix('http')}/vms/ws", headers=headers)
     words = ["bokeh", token or page_token(server, "/vms", headers)]
     connection = await websocket_connect(request, subprotocols=words)
+    stream = connection.protocol and connection.protocol.stream
+    assert stream is not None
     try:
         yield connection
     finally:
         connection.close()
+        # The server answers that, and only then is the socket closed: a loop that ended before would leave it open.
+        while not stream.closed():
+            await asyncio.sleep(0.01)
 
 
 async def say(connection: WebSocketClientConnection, kind: str, content: object) -> None:
