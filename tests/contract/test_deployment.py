@@ -1,4 +1,4 @@
-"""What is in deploy/ works as it stands: nginx with TLS in front, and metrics as Prometheus wants them."""
+"""What is in deploy/ works as it stands: nginx and Caddy with TLS in front, and metrics as Prometheus wants them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.servers import ROOT, Server
 
 NAME = "mon.example"
 START_SECONDS = 30
-KEPT = "with one connection that is kept"
+PLAIN, KEPT, CADDY = "as it stands", "with one connection that is kept", "Caddy"
 BELOW = "/proxmon"
 Proxied = tuple[Server, str, Path]
 
@@ -78,17 +78,32 @@ def write_configuration(folder: Path, upstream: str, port: int, plain_port: int,
     return path
 
 
-@pytest.fixture(scope="module", params=["as it stands", KEPT])
+def write_caddyfile(folder: Path, upstream: str, port: int) -> Path:
+    """Write deploy/Caddyfile with the places and ports of this test; Caddy can get no certificate here."""
+    text = (ROOT / "deploy/Caddyfile").read_text()
+    site = f"https://{NAME}:{port}, https://localhost:{port} {{\n\tbind 127.0.0.1\n"
+    for old, new in (
+        (f"{NAME} {{\n", f"{site}\ttls {folder}/cert.pem {folder}/key.pem\n"),
+        ("127.0.0.1:5006", upstream),
+    ):
+        assert old in text
+        text = text.replace(old, new)
+    path = folder / "Caddyfile"
+    path.write_text(f"{{\n\tadmin off\n\tauto_https off\n\tstorage file_system {folder}/caddy\n}}\n{text}")
+    return path
+
+
+@pytest.fixture(scope="module", params=[PLAIN, KEPT, CADDY])
 def proxied(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxied]:
-    """Give a server, its address behind nginx, and the certificate to trust."""
-    with behind_nginx(tmp_path_factory.mktemp("nginx"), request.param) as both:
+    """Give a server, its address behind a proxy, and the certificate to trust."""
+    with behind_proxy(tmp_path_factory.mktemp("proxy"), request.param) as both:
         yield both
 
 
 @contextmanager
-def behind_nginx(folder: Path, way: str, prefix: str = "") -> Generator[Proxied]:
-    """Give a server, its address behind nginx, and the certificate to trust."""
-    program = shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
+def behind_proxy(folder: Path, way: str, prefix: str = "") -> Generator[Proxied]:
+    """Give a server, its address behind nginx or Caddy, and the certificate to trust."""
+    program = find_caddy() if way == CADDY else shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
     assert program, "nginx is missing: apt install nginx-light"
     folder.chmod(0o755)
     subject = ("-subj", f"/CN={NAME}", "-addext", f"subjectAltName=DNS:{NAME},DNS:localhost")
@@ -98,11 +113,18 @@ def behind_nginx(folder: Path, way: str, prefix: str = "") -> Generator[Proxied]
     environment = {"PROXMON_TRUST_PROXY": "yes", "PROXMON_PREFIX": prefix}
     server = Server(folder / "data", environment=environment).start()
     port, plain_port = free_port(), free_port()
-    path = write_configuration(folder, urlsplit(server.url).netloc, port, plain_port, way, prefix)
-    proxy = subprocess.Popen([program, "-c", str(path), "-e", str(folder / "error.log")])
+    upstream, log = urlsplit(server.url).netloc, folder / "error.log"
+    if way == CADDY:
+        path = write_caddyfile(folder, upstream, port)
+        command = [program, "run", "--adapter", "caddyfile", "--config", str(path)]
+    else:
+        path = write_configuration(folder, upstream, port, plain_port, way, prefix)
+        command = [program, "-c", str(path), "-e", str(log)]
+    with log.open("ab") as errors:
+        proxy = subprocess.Popen(command, env=os.environ | {"HOME": str(folder)}, stderr=errors)
     deadline = time.monotonic() + START_SECONDS
     while not is_listening(port):
-        assert proxy.poll() is None, (folder / "error.log").read_text()
+        assert proxy.poll() is None, log.read_text()
         assert time.monotonic() < deadline
         time.sleep(0.05)
     try:
@@ -113,8 +135,16 @@ def behind_nginx(folder: Path, way: str, prefix: str = "") -> Generator[Proxied]
         server.stop()
 
 
+def find_caddy() -> str:
+    """Return where Caddy is; not every release of Ubuntu has it."""
+    program = shutil.which("caddy")
+    if not program:
+        pytest.skip("Caddy is missing: apt install caddy")
+    return program
+
+
 def test_below_a_path_of_nginx_pages_and_agents_find_their_way(tmp_path: Path) -> None:
-    with behind_nginx(tmp_path, "as it stands", BELOW) as (server, url, certificate):
+    with behind_proxy(tmp_path, PLAIN, BELOW) as (server, url, certificate):
         visitor = requests.Session()
         visitor.trust_env = False  # else a bundle of certificates that is named there wins over ours
         visitor.verify, visitor.headers["Origin"] = str(certificate), url.removesuffix(BELOW)
@@ -133,9 +163,9 @@ def test_below_a_path_of_nginx_pages_and_agents_find_their_way(tmp_path: Path) -
         assert visitor.get(f"{url.removesuffix(BELOW)}/login", timeout=30).status_code == 404
 
 
-def test_a_login_behind_nginx_is_secure_and_leads_on(proxied: Proxied) -> None:
+def test_a_login_behind_a_proxy_is_secure_and_leads_on(proxied: Proxied) -> None:
     server, url, certificate = proxied
-    origin = {"Origin": url, "X-Scheme": "http"}  # which nginx overwrites
+    origin = {"Origin": url, "X-Scheme": "http"}  # which the proxy overwrites
     answer = requests.post(
         f"{url}/login",
         data={"password": server.password},
@@ -153,6 +183,7 @@ def test_a_login_behind_nginx_is_secure_and_leads_on(proxied: Proxied) -> None:
     assert "frame-ancestors 'none'" in page.headers["Content-Security-Policy"]
 
 
+@pytest.mark.parametrize("proxied", [PLAIN, KEPT], indirect=True)
 def test_nginx_leads_from_http_to_https(proxied: Proxied) -> None:
     _, _, certificate = proxied
     (plain_port,) = re.findall(r"listen 127\.0\.0\.1:(\d+);", (certificate.parent / "nginx.conf").read_text())
@@ -163,7 +194,7 @@ def test_nginx_leads_from_http_to_https(proxied: Proxied) -> None:
 
 
 @pytest.mark.parametrize(("origin", "status"), [("", 101), ("https://evil.example", 403)])
-def test_websockets_pass_nginx_by_their_origin(proxied: Proxied, origin: str, status: int) -> None:
+def test_websockets_pass_a_proxy_by_their_origin(proxied: Proxied, origin: str, status: int) -> None:
     server, url, certificate = proxied
     cookie = f"user={server.log_in().cookies['user']}"
     token = page_token(server, "", {"Cookie": cookie})
@@ -183,7 +214,7 @@ def test_websockets_pass_nginx_by_their_origin(proxied: Proxied, origin: str, st
         assert f" {status} " in connection.recv(1000).decode(errors="replace").splitlines()[0]
 
 
-def test_agents_deliver_through_nginx(proxied: Proxied) -> None:
+def test_agents_deliver_through_a_proxy(proxied: Proxied) -> None:
     server, url, certificate = proxied
     headers = {"Authorization": f"Bearer {server.add_host('pve-01')}", "Content-Encoding": "gzip"}
     body = gzip.compress(a_message(agent_version="x" * 1000))
