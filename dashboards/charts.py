@@ -20,11 +20,12 @@ from proxmon.errors import ProxmonError
 from proxmon.guests import list_guests
 from proxmon.payload import Tier
 from proxmon.series import SeriesKind, SeriesRequest
+from proxmon.seriesrows import SeriesRows, Values, seconds, spread
 
 log = logging.getLogger(__name__)
 
-# Frames are pandas' and come from the store; their columns are those of SeriesRequest.
-ReadSeries = Callable[[SeriesRequest], Awaitable[Any]]
+ReadSeries = Callable[[SeriesRequest], Awaitable[SeriesRows]]
+Parts = dict[str, Values]
 Line = tuple[str, str]
 
 # A chart is some hundred pixels wide: more points than these would be drawn over each other.
@@ -58,8 +59,8 @@ class Charts:
         head = {"to": "charts", "kind": str(wish.get("kind"))[:20], "id": wish.get("id")}
         try:
             request = read_request(wish, newest)
-            frame = chosen(await self.read_series(request), str(wish.get("subject") or ""))
-            lines, text = await asyncio.to_thread(write_columns, frame, request)
+            rows = chosen(await self.read_series(request), str(wish.get("subject") or ""))
+            lines, text = await asyncio.to_thread(write_columns, rows, request)
         except ProxmonError as error:
             return head | {"failed": str(error)}
         except Exception:  # the chart must not be left waiting
@@ -113,43 +114,42 @@ def _moment(seconds: float) -> datetime:
     return datetime.fromtimestamp(round(seconds, 3), UTC)
 
 
-def write_columns(frame: Any, request: SeriesRequest) -> tuple[list[Line], str]:
+def write_columns(rows: SeriesRows, request: SeriesRequest) -> tuple[list[Line], str]:
     """Return the lines of the answer and the answer itself as JSON: one list a column, over one list of times."""
-    columns = [] if frame.empty else [_column(*line) for line in line_columns(frame, request.kind)]
-    resolution = frame.attrs.get("resolution_seconds")
+    columns = [_column(*line) for line in line_columns(rows, request.kind)]
     answer = {
         "since": request.since.timestamp(),
         "until": request.until.timestamp(),
-        "resolution": float(resolution) if resolution else None,
-        "at": [] if frame.empty else _seconds(frame),
+        "resolution": rows.resolution_seconds,
+        "at": [round(at) for at in seconds(np.unique(rows.at))],
         "lines": columns,
     }
     return [(one["metric"], one["subject"]) for one in columns], json.dumps(answer, separators=(",", ":"))
 
 
-def _seconds(frame: Any) -> list[float]:
-    at = frame["at"].drop_duplicates().sort_values().dt.as_unit("ms").astype("int64")
-    return [round(milliseconds / 1000) for milliseconds in at]
+def _means(rows: SeriesRows, metric: str) -> Values:
+    if metric != "used_percent":
+        return rows.values[f"{metric}_mean"]
+    used, total = rows.values["used_bytes_mean"], rows.values["total_bytes_mean"]
+    return np.divide(100 * used, total, out=np.full(len(rows), np.nan), where=total > 0)
 
 
-def _derived(frame: Any, kind: SeriesKind) -> Any:
-    if kind is SeriesKind.STORAGE:
-        used = 100 * frame["used_bytes_mean"] / frame["total_bytes_mean"].where(frame["total_bytes_mean"] > 0)
-        return frame.assign(used_percent_mean=used)
-    return frame
+def line_columns(rows: SeriesRows, kind: SeriesKind) -> Iterator[tuple[str, str, Parts]]:
+    """Give metric and subject of each line that is drawn, and its parts over the steps, of shape (steps,).
 
-
-def line_columns(frame: Any, kind: SeriesKind) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Give metric and subject of each line that is drawn, and values by part: ``mean``, also ``min`` and ``max``."""
-    frame = _derived(frame, kind)
-    by_subject = frame.set_index(["at", "subject"]).unstack("subject").sort_index()
+    The steps are those of all rows, in order; the parts are ``mean``, also ``min`` and ``max``.
+    """
+    steps = np.unique(rows.at)
     for metric in SHOWN[kind]:
-        parts = ("mean", "min", "max") if metric in HAS_BAND.get(kind, ()) else ("mean",)
-        for subject in _largest(frame, f"{metric}_mean"):
-            yield metric, subject, {part: by_subject[f"{metric}_{part}", subject] for part in parts}
+        parts = {"mean": _means(rows, metric)}
+        if metric in HAS_BAND.get(kind, ()):
+            parts |= {part: rows.values[f"{metric}_{part}"] for part in ("min", "max")}
+        for subject in _largest(rows, parts["mean"]):
+            own = rows.subjects == subject
+            yield metric, subject, {part: spread(steps, rows.at[own], all_[own]) for part, all_ in parts.items()}
 
 
-def _column(metric: str, subject: str, parts: dict[str, Any]) -> Message:
+def _column(metric: str, subject: str, parts: Parts) -> Message:
     line: Message = {"metric": metric, "subject": subject}
     line |= {part: significant(values) for part, values in parts.items()}
     if line.get("min") == line["mean"] == line.get("max"):
@@ -157,9 +157,12 @@ def _column(metric: str, subject: str, parts: dict[str, Any]) -> Message:
     return line
 
 
-def _largest(frame: Any, column: str) -> list[str]:
-    means = frame.groupby("subject")[column].mean().dropna().astype(float)
-    return sorted(str(subject) for subject in means.nlargest(MOST_LINES).index)
+def _largest(rows: SeriesRows, means: Values) -> list[str]:
+    """Return the subjects whose means are largest, by name; those of which nothing is known are left out."""
+    known = ~np.isnan(means)
+    found = {subject: means[known & (rows.subjects == subject)] for subject in rows.list_subjects()}
+    sizes = {subject: values.mean() for subject, values in found.items() if len(values)}
+    return sorted(sorted(sizes, key=lambda subject: -sizes[subject])[:MOST_LINES])
 
 
 def significant(values: Any) -> list[float | None]:
@@ -173,9 +176,9 @@ def significant(values: Any) -> list[float | None]:
     return [None if math.isnan(value) else value for value in rounded.tolist()]
 
 
-def chosen(frame: Any, subject: str) -> Any:
+def chosen(rows: SeriesRows, subject: str) -> SeriesRows:
     """Return the rows of one subject, or all where none is chosen."""
-    return frame[frame["subject"] == subject] if subject and not frame.empty else frame
+    return rows.of(subject) if subject else rows
 
 
 def guest_names(newest: Newest) -> dict[str, str]:

@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import csv
+import io
 import json
-import math
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
-import pandas as pd
+import numpy as np
 from tornado.web import RequestHandler
 
 from dashboards.charts import chosen, line_columns, read_request
-from dashboards.formats import unix
 from dashboards.newest import Newest
 from proxmon.context import Monitor
 from proxmon.errors import NotFoundError, SampleError
 from proxmon.handlers.hosts import ReaderHandler
 from proxmon.series import SeriesKind, SeriesRequest
+from proxmon.seriesrows import SeriesRows, Times, Values, seconds, spread
 
 TYPES = {
     "csv": "text/csv; charset=utf-8",
     "parquet": "application/vnd.apache.parquet",
     "json": "application/json; charset=utf-8",
 }
-Frames = list[tuple[SeriesRequest, Any]]
+Answers = list[tuple[SeriesRequest, SeriesRows]]
+Key = tuple[str, str, str]  # metric, subject and part
+WriteParquet = Callable[[Times, Mapping[str, Values]], bytes]
 
 
 class ValuesHandler(ReaderHandler):
@@ -37,16 +42,16 @@ class ValuesHandler(ReaderHandler):
         newest = Newest(judged, self.monitor.board.rules, self.monitor.clock())
         span = {one: self.get_query_argument(one, "") for one in ("since", "until")}
         requests = read_shown(self.get_query_argument("show", ""), span, newest)
-        frames = [(request, await self._read(request)) for request in requests]
-        content = await asyncio.to_thread(write_file, frames, form, self.monitor.parquet)
+        answers = [(request, await self._read(request)) for request in requests]
+        content = await asyncio.to_thread(write_file, answers, form, self.monitor.parquet)
         self.set_header("Content-Type", TYPES[form])
         if form != "json":
             self.set_header("Content-Disposition", f'attachment; filename="{name}-{requests[0].until:%Y-%m-%d}.{form}"')
         self.finish(content)
 
-    async def _read(self, request: SeriesRequest) -> Any:
-        frame = await self.monitor.series(request)
-        return chosen(frame, self.get_query_argument("guest", "")) if request.kind is SeriesKind.GUEST else frame
+    async def _read(self, request: SeriesRequest) -> SeriesRows:
+        rows = await self.monitor.series(request)
+        return chosen(rows, self.get_query_argument("guest", "")) if request.kind is SeriesKind.GUEST else rows
 
 
 def read_shown(shown: str, span: dict[str, str], newest: Newest) -> list[SeriesRequest]:
@@ -62,57 +67,53 @@ def read_shown(shown: str, span: dict[str, str], newest: Newest) -> list[SeriesR
         ) from error
 
 
-def write_file(frames: Frames, form: str, parquet: Any) -> bytes:
-    """Return the file's bytes; ``parquet`` writes a DataFrame as such."""
-    if form == "json":
-        return write_json(frames)
-    frame = wide_frame(frames)
-    if form == "parquet":
-        return parquet(frame)
-    return frame.to_csv(index=False, lineterminator="\r\n", date_format="%Y-%m-%dT%H:%M:%SZ").encode()
-
-
-def write_json(frames: Frames) -> bytes:
-    """Return ``at`` (Unix seconds) and a column for each line and part, whose values are null where there are none."""
-    wide = _joined(frames)
-    columns = [
-        {"metric": metric, "subject": subject, "part": part, "values": [_or_none(value) for value in wide[key]]}
-        for key in wide.columns
-        for metric, subject, part in [key]
-    ]
-    return json.dumps({"at": [unix(at) for at in wide.index], "columns": columns}, separators=(",", ":")).encode()
-
-
-def wide_frame(frames: Frames) -> Any:
-    """Return one row a step: ``at`` (UTC) and, for each line, its means and where they are drawn its extremes.
+def write_file(answers: Answers, form: str, parquet: WriteParquet) -> bytes:
+    """Return the file's bytes: ``at`` (UTC), and for each line its means and, where they are drawn, its extremes.
 
     A column is named by metric, subject and part, such as ``capacity_percent rpool`` or ``load1 max``.
     """
-    wide = _joined(frames)
-    wide.columns = [
-        " ".join(word for word in (metric, subject, "" if part == "mean" else part) if word)
-        for metric, subject, part in wide.columns
+    steps, columns = join(answers)
+    if form == "json":
+        return write_json(steps, columns)
+    named = {" ".join(word for word in key if word not in ("", "mean")): values for key, values in columns.items()}
+    return parquet(steps, named) if form == "parquet" else write_csv(steps, named)
+
+
+def write_csv(steps: Times, columns: Mapping[str, Values]) -> bytes:
+    """Return a row a step; what is not known is an empty cell."""
+    file = io.StringIO()
+    writer = csv.writer(file)
+    writer.writerow(["at", *columns])
+    moments = [f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%SZ}" for at in seconds(steps)]
+    cells = [["" if np.isnan(value) else value for value in values.tolist()] for values in columns.values()]
+    writer.writerows(zip(moments, *cells, strict=True))
+    return file.getvalue().encode()
+
+
+def write_json(steps: Times, columns: Mapping[Key, Values]) -> bytes:
+    """Return ``at`` (Unix seconds) and a column for each line and part, whose values are null where there are none."""
+    listed = [
+        {"metric": metric, "subject": subject, "part": part, "values": [_or_none(value) for value in values.tolist()]}
+        for (metric, subject, part), values in columns.items()
     ]
-    wide.insert(0, "at", wide.index)
-    return wide
+    at = [round(moment, 1) for moment in seconds(steps)]
+    return json.dumps({"at": at, "columns": listed}, separators=(",", ":")).encode()
 
 
-def _joined(frames: Frames) -> Any:
-    """Return all lines by time; a column is (metric, subject, part)."""
-    columns = {
-        (metric, subject, part): values
-        for request, frame in frames
-        if not frame.empty
-        for metric, subject, parts in line_columns(frame, request.kind)
+def join(answers: Answers) -> tuple[Times, dict[Key, Values]]:
+    """Return the lines that are drawn over the steps of all of them, in order."""
+    lines = [
+        ((metric, subject, part), np.unique(rows.at), values)
+        for request, rows in answers
+        for metric, subject, parts in line_columns(rows, request.kind)
         for part, values in parts.items()
-    }
-    wide = pd.DataFrame(dict(enumerate(columns.values())), index=None if columns else pd.to_datetime([], utc=True))
-    wide.columns = pd.Index(list(columns), tupleize_cols=False)
-    return wide.sort_index()
+    ]
+    steps = np.unique(np.concatenate([np.array([], "datetime64[us]"), *(at for _, at, _ in lines)]))
+    return steps, {key: spread(steps, at, values) for key, at, values in lines}
 
 
 def _or_none(value: float) -> float | None:
-    return None if pd.isna(value) or math.isinf(value) else float(value)
+    return value if np.isfinite(value) else None
 
 
 def list_download_routes(monitor: Monitor) -> list[tuple[str, type[RequestHandler], dict[str, Any]]]:

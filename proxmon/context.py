@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from proxmon.alerts.channels import ChannelBook
 from proxmon.alerts.desk import AlertDesk
@@ -26,6 +26,7 @@ from proxmon.queries import Queries
 from proxmon.recorder import Recorder
 from proxmon.ruledesk import RuleDesk
 from proxmon.series import SeriesRequest
+from proxmon.seriesrows import SeriesRows, Times, Values
 from proxmon.sessions import Sessions
 from proxmon.sparklines import ReadSteps, Sparklines
 from proxmon.tokens import TokenRegistry
@@ -77,9 +78,9 @@ class Monitor:
     events: Callable[[EventRequest], Awaitable[list[Event]]]
     step: Callable[[StepRequest], Awaitable[datetime | None]]
     # A pandas DataFrame: proxmon itself needs no pandas, which takes half a second to import.
-    series: Callable[[SeriesRequest], Awaitable[Any]]
+    series: Callable[[SeriesRequest], Awaitable[SeriesRows]]
     sparklines: Sparklines
     # Those of a past moment, for a page that shows it.
     read_sparklines: ReadSteps
     # The bytes of a Parquet file with a DataFrame's columns; it may block.
-    parquet: Callable[[Any], bytes]
+    parquet: Callable[[Times, Mapping[str, Values]], bytes]

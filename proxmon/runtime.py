@@ -7,10 +7,10 @@ import logging
 import os
 import signal
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from proxmon.alerts.channels import ChannelBook, ChannelStore
 from proxmon.alerts.desk import AlertDesk, AlertStore
@@ -38,6 +38,7 @@ from proxmon.rulebook.file import RulesFile
 from proxmon.ruledesk import RuleDesk
 from proxmon.samples import Sample
 from proxmon.series import SeriesRequest
+from proxmon.seriesrows import SeriesRows, Times, Values
 from proxmon.sessions import Sessions, SessionStore
 from proxmon.signals import ending_signals, leave
 from proxmon.sparklines import SparklineRequest, Sparklines, SparklineSteps
@@ -133,16 +134,16 @@ class Store(
         """List the samples that were received after a moment."""
         ...
 
-    def series(self, request: SeriesRequest) -> Any:
-        """Return a series as a DataFrame."""
+    def series(self, request: SeriesRequest) -> SeriesRows:
+        """Return a series of a host's past."""
         ...
 
     def sparklines(self, request: SparklineRequest) -> Sequence[SparklineSteps]:
         """Return load and memory of all hosts in half hours."""
         ...
 
-    def parquet(self, frame: Any) -> bytes:
-        """Return a DataFrame's columns as the bytes of a Parquet file."""
+    def parquet(self, at: Times, values: Mapping[str, Values]) -> bytes:
+        """Return moments and columns over them as the bytes of a Parquet file."""
         ...
 
     def back_up(self) -> Path:
@@ -186,7 +187,7 @@ def make_monitor(store: Store, settings: Settings, clock: Callable[[], datetime]
     async def read_sparklines(request: SparklineRequest) -> Sequence[SparklineSteps]:
         return await asyncio.to_thread(store.sparklines, request)
 
-    async def series(request: SeriesRequest) -> Any:
+    async def series(request: SeriesRequest) -> SeriesRows:
         return await asyncio.to_thread(store.series, request)
 
     silences = SilenceBook(store.silences, bus, clock)

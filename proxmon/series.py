@@ -33,10 +33,7 @@ METRICS: dict[SeriesKind, tuple[str, ...]] = {
 class SeriesRequest:
     """A span of a host's history, in at most about ``points`` steps; the store chooses the resolution.
 
-    The answer is a DataFrame with one row a step and subject, in the order of time: ``at`` (UTC, the step's start),
-    ``subject`` (empty for the host itself, a pool's or storage's name, ``qemu/100`` for a guest), and for each metric M
-    of the kind ``M_min``, ``M_mean``, ``M_max`` and ``M_last``. Steps without samples are missing: gaps stay gaps.
-    ``frame.attrs["resolution_seconds"]`` is the length of a step.
+    The answer is ``SeriesRows`` (``proxmon/seriesrows.py``).
     """
 
     host_id: int

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
-from typing import Any
 from weakref import WeakSet
 
 from proxmon.errors import StoreUnavailableError
@@ -16,6 +15,7 @@ from proxmon.history import History, HistoryRequest
 from proxmon.payload import Tier
 from proxmon.samples import Sample
 from proxmon.series import SeriesRequest
+from proxmon.seriesrows import SeriesRows, Times, Values
 from proxmon.sparklines import SparklineRequest, SparklineSteps
 from storage.daily import read_daily
 from storage.database import Database
@@ -93,8 +93,8 @@ class Readings:
         with self._database.reader() as cursor:
             return read_snapshot(cursor, spans, moment)
 
-    def series(self, request: SeriesRequest) -> Any:
-        """Return a series of a host's past as a DataFrame, which ``SeriesRequest`` describes."""
+    def series(self, request: SeriesRequest) -> SeriesRows:
+        """Return a series of a host's past."""
         span = self._writer.ledger.spans.get((request.host_id, Tier.FAST))
         self._settle_what_can_be()
         with self._database.reader() as cursor:
@@ -121,9 +121,9 @@ class Readings:
             raise StoreUnavailableError("Ask again later: the store is being closed.")
         return answer
 
-    def parquet(self, frame: Any) -> bytes:
-        """Return the columns of a DataFrame as the bytes of a Parquet file."""
-        return write_parquet(frame)
+    def parquet(self, at: Times, values: Mapping[str, Values]) -> bytes:
+        """Return moments and columns over them as the bytes of a Parquet file."""
+        return write_parquet(at, values)
 
     def _end_queries(self) -> None:
         self._is_ending = True

@@ -6,13 +6,14 @@ from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
+import numpy as np
 from duckdb import DuckDBPyConnection
 
 from proxmon.payload import Tier
 from proxmon.samples import DEFAULT_INTERVALS
 from proxmon.series import METRICS, SeriesKind, SeriesRequest
+from proxmon.seriesrows import SeriesRows
 from storage.ledger import Span
 from storage.moments import from_store, to_store
 from storage.series_sql import SERIES
@@ -55,8 +56,8 @@ class Plan:
     rows: datetime
 
 
-def read_series(cursor: DuckDBPyConnection, request: SeriesRequest, span: Span | None) -> Any:
-    """Return the DataFrame that ``SeriesRequest`` describes; ``span`` is that of the host's fast samples."""
+def read_series(cursor: DuckDBPyConnection, request: SeriesRequest, span: Span | None) -> SeriesRows:
+    """Return the rows that ``SeriesRequest`` describes; ``span`` is that of the host's fast samples."""
     held = _held(cursor, request, span)
     plan = make_plan(request, held)
     moments = {
@@ -64,12 +65,14 @@ def read_series(cursor: DuckDBPyConnection, request: SeriesRequest, span: Span |
     }
     step = max(plan.step // timedelta(microseconds=1), 1)
     parameters = {"host_id": request.host_id, "step": step, "until": to_store(request.until), **moments}
-    frame: Any = cursor.execute(SERIES[request.kind], parameters).df()
-    frame["at"] = frame["at"].astype("datetime64[us]").dt.tz_localize("UTC")
-    values = [f"{metric}_{name}" for metric in METRICS[request.kind] for name in ("min", "mean", "max", "last")]
-    frame = frame[["at", "subject", *values]].astype(dict.fromkeys(values, "float64"))
-    frame.attrs["resolution_seconds"] = (plan.step or held.interval).total_seconds()
-    return frame
+    found = cursor.execute(SERIES[request.kind], parameters).fetchnumpy()
+    names = [f"{metric}_{name}" for metric in METRICS[request.kind] for name in ("min", "mean", "max", "last")]
+    return SeriesRows(
+        at=np.asarray(found["at"]).astype("datetime64[us]"),
+        subjects=np.asarray(found["subject"], dtype=np.object_),
+        values={name: np.ma.filled(np.ma.asarray(found[name]).astype(np.float64), np.nan) for name in names},
+        resolution_seconds=(plan.step or held.interval).total_seconds(),
+    )
 
 
 def make_plan(request: SeriesRequest, held: Held) -> Plan:

@@ -29,6 +29,7 @@ from proxmon.errors import SettingsError
 from proxmon.logs import set_up_logging
 from proxmon.parts import load_part
 from proxmon.signals import ending_signals
+from proxmon.spared import spare_pandas
 
 DEMO_HOSTS = 8
 DEMO_DAYS = 30.0
@@ -80,6 +81,7 @@ def run_demo(options: argparse.Namespace) -> int:
         raise SettingsError("Choose from 0 to 365 days of history: --days 30.")
     if options.hosts < 1:
         raise SettingsError("Choose at least one host for the demo: --hosts 8.")
+    spare_pandas()
     told = note_endings()
     with tempfile.TemporaryDirectory(prefix="proxmon-demo-") as directory:
         options.data = options.data or directory
@@ -137,6 +139,7 @@ def with_password(settings: Settings) -> Settings:
 
 def start(settings: Settings, companion: Any = None) -> None:
     """Run the server until it is told to stop; says where to look."""
+    spare_pandas()
     set_up_logging(settings.log_level, settings.log_format)
     load_part("serve")(settings, companion)
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
 
-import pandas as pd
+import numpy as np
 
 from dashboards.newest import Newest
 from proxmon.alerts.desk import AlertDesk
@@ -24,6 +24,7 @@ from proxmon.rulebook.book import RuleBook
 from proxmon.rulebook.file import RulesFile
 from proxmon.ruledesk import RuleDesk
 from proxmon.series import METRICS, SeriesRequest
+from proxmon.seriesrows import SeriesRows, Values
 from proxmon.sparklines import SparklineRequest, Sparklines, SparklineSteps, step_of
 from proxmon.status import evaluate
 from storage.parquet import write_parquet
@@ -89,8 +90,8 @@ def a_monitor(*hosts: HostSnapshot, now: datetime = NOW) -> Any:
     async def past(at: datetime) -> PastBoard:
         return PastBoard(FleetSnapshot(at=at, is_live=False, hosts=tuple(hosts)), RULES)
 
-    async def series(request: SeriesRequest) -> pd.DataFrame:
-        return a_frame(request)
+    async def series(request: SeriesRequest) -> SeriesRows:
+        return a_series(request)
 
     async def events(request: EventRequest) -> list[Event]:
         return []
@@ -126,16 +127,13 @@ def a_monitor(*hosts: HostSnapshot, now: datetime = NOW) -> Any:
     )
 
 
-def a_frame(request: SeriesRequest, *subjects: str, steps: int = 3, **means: list[float]) -> pd.DataFrame:
+def a_series(request: SeriesRequest, *subjects: str, steps: int = 3, **means: list[float]) -> SeriesRows:
     """Return a series as the store answers it: every metric 1, or what is named, a step a minute up to the end."""
+    subjects = subjects or ("",)
     at = [request.until - timedelta(minutes=steps - step) for step in range(steps)]
-    rows = [(moment, subject) for moment in at for subject in subjects or ("",)]
-    frame = pd.DataFrame(rows, columns=["at", "subject"])
+    values: dict[str, Values] = {}
     for metric in METRICS[request.kind]:
-        values = means.get(metric, [1.0] * len(frame))
-        frame[f"{metric}_mean"] = values
-        frame[f"{metric}_min"] = [value / 2 for value in values]
-        frame[f"{metric}_max"] = [value * 2 for value in values]
-    frame["at"] = pd.to_datetime(frame["at"], utc=True)
-    frame.attrs["resolution_seconds"] = 60.0
-    return frame
+        mean = np.array(means.get(metric, [1.0] * steps * len(subjects)))
+        values |= {f"{metric}_mean": mean, f"{metric}_min": mean / 2, f"{metric}_max": mean * 2}
+    moments = np.array([moment.replace(tzinfo=None) for moment in at], dtype="datetime64[us]").repeat(len(subjects))
+    return SeriesRows(moments, np.array(list(subjects) * steps, dtype=np.object_), values, 60.0)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-import pandas as pd
+import numpy as np
 import pytest
 
 from dashboards.charts import LONGEST, MOST_LINES, Charts, read_request, significant, write_columns
@@ -16,8 +17,9 @@ from dashboards.host import HostPage
 from proxmon.bus import Changes
 from proxmon.errors import StoreUnavailableError
 from proxmon.series import SeriesKind, SeriesRequest
+from proxmon.seriesrows import SeriesRows
 from tests.builders import NOW, a_fast_payload, a_guest, a_pool, a_sample, a_snapshot
-from tests.dashboards.parts import a_frame, a_monitor, a_newest
+from tests.dashboards.parts import a_monitor, a_newest, a_series
 
 HOUR = timedelta(hours=1)
 
@@ -30,16 +32,16 @@ def a_wish(**changes: Any) -> dict[str, Any]:
     return {"to": "charts", "kind": "host", "id": 7, "seconds": 3600} | changes
 
 
-def columns(frame: Any, request: SeriesRequest | None = None) -> dict[str, Any]:
-    return json.loads(write_columns(frame, request or a_request())[1])
+def columns(rows: SeriesRows, request: SeriesRequest | None = None) -> dict[str, Any]:
+    return json.loads(write_columns(rows, request or a_request())[1])
 
 
 def answered(charts: Charts, **changes: Any) -> dict[str, Any]:
     return asyncio.run(charts.answer(a_wish(**changes), a_newest()))
 
 
-async def one_frame(request: SeriesRequest) -> Any:
-    return a_frame(request)
+async def one_series(request: SeriesRequest) -> SeriesRows:
+    return a_series(request)
 
 
 def test_a_named_span_ends_at_the_moment_that_the_page_shows() -> None:
@@ -68,7 +70,7 @@ def test_no_chart_gets_more_points_than_it_can_show(asked: int, given: int) -> N
 
 
 def test_the_answer_has_one_list_a_column_over_one_list_of_times() -> None:
-    answer = columns(a_frame(a_request()))
+    answer = columns(a_series(a_request()))
     assert answer["at"] == [NOW.timestamp() - 60 * minutes for minutes in (3, 2, 1)]
     assert answer["resolution"] == 60
     load = answer["lines"][0]
@@ -76,21 +78,22 @@ def test_the_answer_has_one_list_a_column_over_one_list_of_times() -> None:
 
 
 def test_only_the_columns_that_are_drawn_are_sent() -> None:
-    metrics = [line["metric"] for line in columns(a_frame(a_request()))["lines"]]
+    metrics = [line["metric"] for line in columns(a_series(a_request()))["lines"]]
     assert metrics == ["load1", "cpu_percent", "mem_used_bytes", "arc_bytes", "mem_total_bytes"]
 
 
 def test_a_step_of_one_sample_has_no_band() -> None:
-    frame = a_frame(a_request())
-    for part in ("min", "max"):
-        frame[f"load1_{part}"] = frame["load1_mean"]
-    assert set(columns(frame)["lines"][0]) == {"metric", "subject", "mean"}
+    rows = a_series(a_request())
+    same = {f"load1_{part}": rows.values["load1_mean"] for part in ("min", "max")}
+    assert set(columns(replace(rows, values={**rows.values, **same}))["lines"][0]) == {"metric", "subject", "mean"}
 
 
 def test_a_pool_that_came_later_is_missing_before() -> None:
     request = a_request(SeriesKind.ZPOOL)
-    frame = a_frame(request, "rpool", "tank")
-    tank, rpool = columns(frame.drop(frame.index[1]), request)["lines"][::-1]
+    rows = a_series(request, "rpool", "tank")
+    values = {name: np.delete(column, 1) for name, column in rows.values.items()}
+    rows = SeriesRows(np.delete(rows.at, 1), np.delete(rows.subjects, 1), values, 60.0)
+    tank, rpool = columns(rows, request)["lines"][::-1]
     assert (tank["subject"], tank["mean"]) == ("tank", [None, 1, 1])
     assert rpool["mean"] == [1, 1, 1]
 
@@ -99,28 +102,28 @@ def test_of_many_guests_the_largest_are_shown() -> None:
     request = a_request(SeriesKind.GUEST)
     names = [f"qemu/{number}" for number in range(100, 120)]
     load = [float(number) for _ in range(3) for number in range(20)]
-    lines = columns(a_frame(request, *names, cpu_percent=load), request)["lines"]
+    lines = columns(a_series(request, *names, cpu_percent=load), request)["lines"]
     assert [line["subject"] for line in lines if line["metric"] == "cpu_percent"] == names[-MOST_LINES:]
 
 
 def test_a_storage_s_use_is_a_share() -> None:
     request = a_request(SeriesKind.STORAGE)
-    frame = a_frame(request, "local", used_bytes=[50.0, 50.0, 50.0], total_bytes=[200.0, 0.0, 200.0])
-    assert columns(frame, request)["lines"][0]["mean"] == [25, None, 25]
+    rows = a_series(request, "local", used_bytes=[50.0, 50.0, 50.0], total_bytes=[200.0, 0.0, 200.0])
+    assert columns(rows, request)["lines"][0]["mean"] == [25, None, 25]
 
 
 def test_no_samples_give_no_lines() -> None:
-    answer = columns(a_frame(a_request(), steps=0))
+    answer = columns(a_series(a_request(), steps=0))
     assert (answer["at"], answer["lines"]) == ([], [])
 
 
 def test_values_keep_four_digits() -> None:
-    values = pd.Series([0.123456, 33_554_432_123.0, math.nan, 12.0])
+    values = np.array([0.123456, 33_554_432_123.0, math.nan, 12.0])
     assert significant(values) == [0.1235, 33_550_000_000, None, 12]
 
 
 def test_a_store_that_cannot_answer_is_told_in_its_words() -> None:
-    async def fail(request: SeriesRequest) -> Any:
+    async def fail(request: SeriesRequest) -> SeriesRows:
         raise StoreUnavailableError("The store is being opened.")
 
     assert answered(Charts(fail)) == {"to": "charts", "kind": "host", "id": 7, "failed": "The store is being opened."}
@@ -128,11 +131,11 @@ def test_a_store_that_cannot_answer_is_told_in_its_words() -> None:
 
 @pytest.mark.parametrize("wish", [{"kind": "secrets"}, {"seconds": "many"}, {"since": math.inf, "until": 0}])
 def test_a_wish_that_makes_no_sense_fails_in_words(wish: dict[str, Any]) -> None:
-    assert "could not be read" in answered(Charts(one_frame), **wish)["failed"]
+    assert "could not be read" in answered(Charts(one_series), **wish)["failed"]
 
 
-async def two_guests(request: SeriesRequest) -> Any:
-    return a_frame(request, "qemu/100", "lxc/7")
+async def two_guests(request: SeriesRequest) -> SeriesRows:
+    return a_series(request, "qemu/100", "lxc/7")
 
 
 def guest_lines(**wish: Any) -> dict[str, Any]:
@@ -142,7 +145,7 @@ def guest_lines(**wish: Any) -> dict[str, Any]:
 
 def test_a_guest_s_line_has_its_name() -> None:
     assert guest_lines()["names"] == {"qemu/100": "100 web-01"}
-    assert answered(Charts(one_frame))["names"] == {}
+    assert answered(Charts(one_series))["names"] == {}
 
 
 def test_one_guest_can_be_shown_alone() -> None:
@@ -155,7 +158,7 @@ def test_one_guest_can_be_shown_alone() -> None:
 
 
 def test_a_new_sample_is_one_value_a_line() -> None:
-    charts = Charts(one_frame)
+    charts = Charts(one_series)
     assert list(charts.follow(a_newest())) == []
     answered(charts)
     sample = a_sample(payload=a_fast_payload(zfs_pools={"pools": [a_pool()]}))

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 from pandas.testing import assert_frame_equal
 
 from proxmon.config import RetentionSettings
@@ -29,8 +31,13 @@ def fill(store: Store, host: Host, since: datetime, count: int, every: timedelta
 
 
 def ask(store: Store, host: Host, since: datetime, until: datetime, **changes: Any) -> Any:
-    """Return the series of a host."""
-    return store.series(SeriesRequest(host.id, changes.pop("kind", SeriesKind.HOST), since, until, **changes))
+    """Return the series of a host as a DataFrame, whose ``attrs`` have the length of a step."""
+    rows = store.series(SeriesRequest(host.id, changes.pop("kind", SeriesKind.HOST), since, until, **changes))
+    assert (rows.at.dtype, {column.dtype for column in rows.values.values()}) == ("datetime64[us]", {np.dtype(float)})
+    frame = pd.DataFrame({"at": rows.at, "subject": rows.subjects, **rows.values})
+    frame["at"] = frame["at"].dt.tz_localize("UTC")
+    frame.attrs["resolution_seconds"] = rows.resolution_seconds
+    return frame
 
 
 def test_a_host_without_samples_has_an_empty_series(store: Store, host: Host) -> None:
