@@ -227,7 +227,8 @@ class Filler:
             return
         if not self._stills:
             with self._spared("rollups and deletions wait"):
-                self._upkeep.step(self._database.writer(), self.ledger.spans)
+                if self._upkeep.step(self._database.writer(), self.ledger.spans):
+                    self._checkpoints.hasten()
                 self._checkpoints.protect_log()
         self.checkpoint()
 

@@ -70,8 +70,11 @@ class Due:
     is_all: bool
 
 
-def roll_up(connection: DuckDBPyConnection, now: datetime, bites: Bites = SHORT_BITES) -> Iterator[None]:
-    """Bring the rollups up to a moment; each step is a short transaction of its own."""
+def roll_up(connection: DuckDBPyConnection, now: datetime, bites: Bites = SHORT_BITES) -> Iterator[bool]:
+    """Bring the rollups up to a moment; each step is a short transaction of its own.
+
+    After it True means that hours come next or were made, of whose columns each takes memory until a checkpoint.
+    """
     at = to_store(now)
     hours_through = _start_hours(connection, at)
     is_all = False
@@ -80,9 +83,13 @@ def roll_up(connection: DuckDBPyConnection, now: datetime, bites: Bites = SHORT_
         is_all = due.is_all
         yield from _make(connection, MINUTES, bites.cut(sorted(due.minutes), MINUTE), MINUTE)
         late = {(_hour(start), host_id) for start, host_id in due.minutes if start < hours_through}
+        if late:
+            yield True
         yield from _make(connection, HOURS, bites.cut(sorted(late), HOUR), HOUR)
         connection.execute("UPDATE base.rollup_progress SET sample_id = $1 WHERE sample_id <> $1", [due.through_id])
     new = connection.execute(_NEW_HOURS, [_hour(at)]).fetchall()
+    if new:
+        yield True
     yield from _make(connection, HOURS, bites.cut(sorted(new), HOUR), HOUR)
     if new:
         connection.execute("UPDATE base.rollup_progress SET hours_through = ?", [_hour(at)])
@@ -124,13 +131,13 @@ def _find_due(connection: DuckDBPyConnection, at: datetime) -> Due:
 
 def _make(
     connection: DuckDBPyConnection, rollups: Sequence[Rollup], bites: Iterable[Sequence[Part]], length: timedelta
-) -> Iterator[None]:
+) -> Iterator[bool]:
     kept = read_kept_since(connection)
     for bite in bites:
         with transaction(connection):
             for rollup in rollups:
                 _make_bite(connection, rollup, bite, length, kept)
-        yield
+        yield length == HOUR
 
 
 def _make_bite(

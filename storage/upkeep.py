@@ -44,7 +44,7 @@ class Upkeep:
     def __init__(self, settings: RetentionSettings | None, clock: Callable[[], datetime] = utc_now) -> None:
         self._settings, self._clock = settings, clock
         self._slow_clock = SlowClock()
-        self._steps: Iterator[None] | None = None
+        self._steps: Iterator[bool | None] | None = None
         self._next_at = time.monotonic() + ROLLUP_INTERVAL_SECONDS
         self._retire_at = self._next_at
 
@@ -71,17 +71,20 @@ class Upkeep:
         """Take note of when the newest sample came, before others come: the clock may have stepped since."""
         self._slow_clock = SlowClock(max((span.last_received_at for span in spans.values()), default=None))
 
-    def step(self, connection: DuckDBPyConnection, spans: Spans) -> None:
-        """Do what is due next; nothing happens before its time."""
+    def step(self, connection: DuckDBPyConnection, spans: Spans) -> bool:
+        """Do what is due next; nothing happens before its time. Tells whether memory should be given back soon."""
         began_at = time.monotonic()
         if began_at < self._next_at:
-            return
+            return False
         # Should it fail, all is begun again at the next time.
         self._next_at = began_at + ROLLUP_INTERVAL_SECONDS
         steps, self._steps = self._steps or self._begin(connection, spans), None
-        if next(steps, StopIteration) is None:
-            self._steps, ended_at = steps, time.monotonic()
-            self._next_at = ended_at + (ended_at - began_at)
+        done = next(steps, StopIteration)
+        if done is StopIteration:
+            return False
+        self._steps, ended_at = steps, time.monotonic()
+        self._next_at = ended_at + (ended_at - began_at)
+        return bool(done)
 
     def forget(self) -> None:
         """Let go of work on a connection that is closed."""
@@ -92,7 +95,7 @@ class Upkeep:
         for _ in self._everything(connection, spans, at, at, LONG_BITES):
             pass
 
-    def _begin(self, connection: DuckDBPyConnection, spans: Spans) -> Iterator[None]:
+    def _begin(self, connection: DuckDBPyConnection, spans: Spans) -> Iterator[bool | None]:
         now = self._clock()
         if time.monotonic() < self._retire_at:
             return roll_up(connection, now, SHORT_BITES)
@@ -101,7 +104,7 @@ class Upkeep:
 
     def _everything(
         self, connection: DuckDBPyConnection, spans: Spans, now: datetime, kept_at: datetime, bites: Bites
-    ) -> Iterator[None]:
+    ) -> Iterator[bool | None]:
         yield from roll_up(connection, now, bites)
         if self._settings:
             yield from retire(connection, self._settings, spans, kept_at)

@@ -18,7 +18,7 @@ from proxmon.fleet import Host
 from proxmon.samples import Sample
 from proxmon.series import METRICS, SeriesKind
 from storage import Store
-from storage.rollups import Bites
+from storage.rollups import Bites, roll_up
 from tests.builders import DAY, NOW, a_fast_payload, a_guest, a_pool, a_sample
 from tests.storage.conftest import SECRET, Query
 
@@ -45,6 +45,19 @@ def test_an_hour_is_rolled_up_when_it_is_over(store: Store, host: Host, query: Q
     assert not ask(store, "SELECT * FROM host_1h WHERE host_id = ?", [host])
     store.keep_up(NOW + HOUR)
     assert query(f"{LOAD} FROM host_1h") == [(AT, 1, 4, 9, 9, 3)]
+
+
+def test_before_and_after_hours_memory_is_to_be_given_back(store: Store, host: Host) -> None:
+    def steps(until: datetime) -> list[bool]:
+        return list(roll_up(store._writer._database.writer(), until))
+
+    store.append(loads(host, NOW, [1, 2])).result()
+    store.settle()
+    assert steps(NOW + MINUTE) == [False]
+    assert steps(NOW + HOUR) == [True, True]
+    store.append(loads(host, NOW + 30 * SECOND, [9])).result()
+    store.settle()
+    assert steps(NOW + HOUR + MINUTE) == [False, True, True]
 
 
 def test_a_late_sample_is_added_to_its_minute_and_hour(store: Store, host: Host, query: Query) -> None:

@@ -10,13 +10,16 @@ from typing import Any
 import duckdb
 import pytest
 
+import storage.checkpoints
 from proxmon.config import RetentionSettings
+from proxmon.fleet import Host
 from proxmon.payload import Tier
+from storage import Store
 from storage.database import Database
 from storage.directory import DataDirectory
 from storage.ledger import Span
 from storage.upkeep import RETENTION_INTERVAL_SECONDS, ROLLUP_INTERVAL_SECONDS, Upkeep
-from tests.builders import NOW
+from tests.builders import NOW, a_sample
 
 Calls = list[str]
 
@@ -73,6 +76,29 @@ def test_nothing_is_done_before_its_time(upkeep: Upkeep, clock: Clock, calls: Ca
     upkeep.step(duckdb.connect(), {})
     assert calls == []
     assert upkeep.wait_seconds() == 1
+
+
+def test_a_step_tells_whether_memory_is_to_be_given_back(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("storage.upkeep.roll_up", lambda connection, now, bites: iter([False, True]))
+    upkeep, told = Upkeep(None, lambda: NOW), list[bool]()
+    for _ in range(4):
+        told.append(upkeep.step(duckdb.connect(), {}))
+        clock.seconds += upkeep.wait_seconds()
+    assert told == [False, False, True, False]
+
+
+@pytest.mark.parametrize("is_hasty", [False, True])
+def test_where_memory_is_to_be_given_back_the_log_is_written_into_the_file_sooner(
+    store: Store, host: Host, monkeypatch: pytest.MonkeyPatch, is_hasty: bool
+) -> None:
+    monkeypatch.setattr(storage.checkpoints, "HASTY_WAL_BYTES", 1)
+    filler = store._writer._filler
+    monkeypatch.setattr(filler._upkeep, "step", lambda *_: is_hasty)
+    store.append([a_sample(host.id)]).result()
+    store.settle()
+    with filler.lock:
+        filler._turn()
+        assert (store._directory.wal_bytes() == 0) is is_hasty
 
 
 def test_a_step_is_done_at_a_time_and_then_a_rest_taken(upkeep: Upkeep, clock: Clock, calls: Calls) -> None:

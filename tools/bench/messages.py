@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any
 
 from tests.builders import a_fast_payload, a_guest, a_message, a_pool, iso
@@ -52,8 +53,18 @@ def _payload(chance: random.Random, number: int, memory: list[int], used: list[i
     return payload
 
 
-def messages(seed: int, start: datetime, samples: int, step: timedelta = MILLISECOND) -> Iterator[bytes]:
-    """Give messages with that many samples each, one a step; their payloads repeat after a while."""
+def messages(seed: int, start: datetime, samples: int) -> Iterator[bytes]:
+    """Give messages with that many samples each, one a millisecond; their payloads repeat after a while."""
+    return messages_at(seed, (start + number * MILLISECOND for number in count(1)), samples)
+
+
+def live_messages(seed: int) -> Iterator[bytes]:
+    """Give messages with one sample each, which was collected when it is asked for, however late that is."""
+    return messages_at(seed, (datetime.now(UTC) for _ in count()), 1)
+
+
+def messages_at(seed: int, moments: Iterator[datetime], samples: int) -> Iterator[bytes]:
+    """Give messages with that many samples each, collected at these moments."""
     texts = _some(seed)
     number = 0
     while True:
@@ -61,7 +72,7 @@ def messages(seed: int, start: datetime, samples: int, step: timedelta = MILLISE
         wire = []
         for _ in range(samples):
             number += 1
-            at = iso(start + number * step)
+            at = iso(next(moments))
             wire.append(f'{{"tier": "fast", "collected_at": "{at}", "payload": {texts[number % len(texts)][0]}}}')
         yield f'{head}"samples": [{", ".join(wire)}]}}'.encode()
 

@@ -10,12 +10,11 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime, timedelta
 from itertools import islice
 from urllib.parse import urlsplit
 
 from tests.servers import Server
-from tools.bench.messages import messages
+from tools.bench.messages import live_messages
 from tools.bench.pages import a_browser, a_server, live_overview, pid_of
 from tools.bench.processes import cpu_seconds, peak_mb, resident_mb, written_bytes
 from tools.bench.table import Row, row
@@ -119,8 +118,7 @@ class Stream:
 
     def __init__(self, url: str, tokens: list[str], rate: float) -> None:
         self._netloc, self._tokens, self._rate = urlsplit(url).netloc, tokens, rate
-        step = timedelta(seconds=CLIENTS / rate)
-        self._lanes = [messages(lane, datetime.now(UTC), 1, step) for lane in range(CLIENTS)]
+        self._lanes = [live_messages(lane) for lane in range(CLIENTS)]
         # The first message of a lane takes long, since all payloads are made with it.
         for lane in self._lanes:
             next(lane)
