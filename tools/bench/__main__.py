@@ -19,6 +19,7 @@ from tools.bench.pages import a_browser
 from tools.bench.search import measure_search
 from tools.bench.shares import measure_shares
 from tools.bench.steady import measure_steady
+from tools.bench.stopping import measure_stop
 from tools.bench.table import Row, as_json, as_markdown
 
 
@@ -59,6 +60,7 @@ PARTS: dict[str, Callable[[], list[Row]]] = {
     "history": measure_history,
     "steady": measure_steady,
     "pages": measure_pages,
+    "stop": measure_stop,
     "agent": measure_agent,
     "alerts": measure_alerts,
 }
