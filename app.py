@@ -38,6 +38,7 @@ from proxmon.install import EVERY_INTERFACE, reach_of
 from proxmon.quack import keep_quack
 from proxmon.runtime import keep_ticking, make_monitor, run_until_told
 from proxmon.signals import tell_stacks
+from proxmon.spared import spare_pandas
 from storage import Store, find_extensions
 from storage.guard import ABANDONED
 
@@ -69,6 +70,7 @@ def serve(settings: Settings, companion: Companion | None = None, options: Mappi
     os.umask(0o077)
     # Arrow's own allocator keeps what it has once had: some 35 MB.
     pa.set_memory_pool(pa.system_memory_pool())
+    spare_pandas()
     # A message costs it a tenth less than asyncio's own loop.
     asyncio.set_event_loop(uvloop.new_event_loop())
     allow_files(MOST_FILES)

@@ -81,7 +81,7 @@ def run_demo(options: argparse.Namespace) -> int:
         raise SettingsError("Choose from 0 to 365 days of history: --days 30.")
     if options.hosts < 1:
         raise SettingsError("Choose at least one host for the demo: --hosts 8.")
-    spare_pandas()
+    spare_pandas()  # before the history is made
     told = note_endings()
     with tempfile.TemporaryDirectory(prefix="proxmon-demo-") as directory:
         options.data = options.data or directory
@@ -139,7 +139,6 @@ def with_password(settings: Settings) -> Settings:
 
 def start(settings: Settings, companion: Any = None) -> None:
     """Run the server until it is told to stop; says where to look."""
-    spare_pandas()
     set_up_logging(settings.log_level, settings.log_format)
     load_part("serve")(settings, companion)
 

@@ -6,8 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.builders import a_message
-from tests.servers import Server
+from tests.servers import WAYS, Server
 
 SPARED = """
 import importlib.util, sys
@@ -27,8 +29,9 @@ def maps(server: Server) -> str:
     return Path(f"/proc/{server.process.pid}/maps").read_text()
 
 
-def test_samples_pages_charts_files_and_sql_need_no_pandas(tmp_path: Path) -> None:
-    server = Server(tmp_path / "data").start()
+@pytest.mark.parametrize("way", WAYS)
+def test_samples_pages_charts_files_and_sql_need_no_pandas(tmp_path: Path, way: str) -> None:
+    server = Server(tmp_path / "data", way=way).start()
     try:
         assert server.post(server.add_host("pve-01"), a_message()).json() == {"stored": 1, "duplicates": 0}
         session = server.log_in()
