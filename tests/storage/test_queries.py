@@ -559,7 +559,8 @@ def test_no_single_call_takes_more_memory_than_the_server_has(ask: Ask) -> None:
         ask("SELECT len(range(2000000000))")
     with pytest.raises(QueryError):
         ask("SELECT length(replace(repeat('x', 30000), 'x', repeat('y', 100000)))", seconds=2)
-    assert resource.getrlimit(resource.RLIMIT_DATA) == before
+    # One that hears nothing on a busy machine goes on, within the limit, until its call returns.
+    wait_for(lambda: resource.getrlimit(resource.RLIMIT_DATA) == before)
     assert ask("SELECT 1 AS a") == [{"a": 1}]
 
 
