@@ -103,8 +103,9 @@ def write_json(steps: Times, columns: Mapping[Key, Values]) -> bytes:
 def join(answers: Answers) -> tuple[Times, dict[Key, Values]]:
     """Return the lines that are drawn over the steps of all of them, in order."""
     lines = [
-        ((metric, subject, part), np.unique(rows.at), values)
+        ((metric, subject, part), at, values)
         for request, rows in answers
+        for at in [np.unique(rows.at)]
         for metric, subject, parts in line_columns(rows, request.kind)
         for part, values in parts.items()
     ]
