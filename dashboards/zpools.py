@@ -9,7 +9,7 @@ from dashboards.forecasts import ForecastLine, find_forecast
 from dashboards.formats import unix
 from dashboards.newest import Newest
 from proxmon.findings import SEVERITY, Verdict
-from proxmon.payload import Pool, Scan, Tier, Vdev
+from proxmon.payload import Pool, Scan, Tier, Vdev, walk_vdevs
 from proxmon.rules.words import plural
 from proxmon.rules.zpools import capacity_percent
 from proxmon.scrubs import scrub_end
@@ -111,10 +111,4 @@ def vdev_rows(pool: Pool) -> Iterator[VdevRow]:
         heading = CLASSES.get(vdev_class, vdev_class) if vdev_class not in ("data", previous) else ""
         previous = vdev_class
         yield VdevRow(vdev, 0, heading)
-        yield from _below(vdev, 1)
-
-
-def _below(vdev: Vdev, depth: int) -> Iterator[VdevRow]:
-    for child in vdev.children or ():
-        yield VdevRow(child, depth)
-        yield from _below(child, depth + 1)
+        yield from (VdevRow(child, depth + 1) for depth, child in walk_vdevs(vdev.children))

@@ -12,7 +12,7 @@ from proxmon.events import Recorded
 from proxmon.forecast import Forecast, ForecastKey
 from proxmon.payload import FastPayload, Tier
 from proxmon.samples import Sample
-from proxmon.scrubs import FinishedScrub, Scrubs, finished_scrubs, with_scrub
+from proxmon.scrubs import FinishedScrub, Scrubs, finished_scrubs, with_scrubs
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class HostSnapshot:
     ``last_seen_at`` is when its newest message was accepted, by the server's clock; None when it never connected.
     ``left_at`` is when it said goodbye, ``left_reason`` why (such as ``reboot``); ``rotated_at`` is when its token was
     last replaced.
-    ``scrubs`` holds the last finished scrubs that were ever heard of, by pool, the newest first.
+    ``scrubs`` holds the last finished scrubs that were ever heard of, by pool, the newest first, of MOST_POOLS pools.
     ``recorded`` is what the events say of it, None where there are none. ``resolution`` is what a past moment is shown
     from; where that is no full one, ``kept_at`` is when the sample was observed that was kept of that time.
     ``forecasts`` say when something is full, by kind and name; a past moment has none.
@@ -83,18 +83,15 @@ class HostSnapshot:
 
     def with_samples(self, samples: Iterable[Sample], seen_at: datetime) -> HostSnapshot:
         """Return the host after a message with these samples was accepted at ``seen_at``."""
-        newest, scrubs = dict(self.samples), self.scrubs
+        newest, told = dict(self.samples), list[tuple[str, datetime, float | None]]()
         for sample in samples:
             known = newest.get(sample.tier)
             if known is None or sample.observed_at >= known.observed_at:
                 newest[sample.tier] = sample
             if isinstance(sample.payload, FastPayload):
-                for pool, ended_at, seconds in finished_scrubs(sample.payload, sample.observed_at):
-                    told = with_scrub(scrubs.get(pool, ()), ended_at, seconds)
-                    if told is not scrubs.get(pool):  # as a rule nothing is new, and nothing is copied
-                        scrubs = {**scrubs, pool: told}
+                told.extend(finished_scrubs(sample.payload, sample.observed_at))
         last_seen_at = max(seen_at, self.last_seen_at or seen_at)
-        return replace(self, samples=newest, last_seen_at=last_seen_at, scrubs=scrubs)
+        return replace(self, samples=newest, last_seen_at=last_seen_at, scrubs=with_scrubs(self.scrubs, told))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ Share = Annotated[float, Meta(ge=0)]
 One = TypeVar("One")
 Few = Annotated[tuple[One, ...], Meta(max_length=1_000)]
 Many = Annotated[tuple[One, ...], Meta(max_length=10_000)]
-VeryMany = Annotated[tuple[One, ...], Meta(max_length=100_000)]
+VeryMany = Annotated[tuple[One, ...], Meta(max_length=30_000)]
 # Characters; who sends more is an attacker. ZFS ends the name of a dataset at 255, Linux a path at 4,096.
 WORD_CHARACTERS = 255
 Word = Annotated[str, Meta(max_length=WORD_CHARACTERS)]  # a state, a type, a version, a time, an address

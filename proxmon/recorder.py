@@ -10,23 +10,21 @@ from itertools import groupby, takewhile
 from typing import Protocol
 
 from proxmon.config import RuleSettings
-from proxmon.events import Event, EventKind, Recorded
+from proxmon.events import Event, Recorded
 from proxmon.facts import Facts, fact_events, read_facts
 from proxmon.findings import Status
 from proxmon.fleet import HostSnapshot
+from proxmon.moves import Moves
 from proxmon.rulebook.book import RuleBook, as_book
 from proxmon.rules.connection import STANDSTILL, waits_until
 from proxmon.samples import Sample
 from proxmon.status import HostStatus, evaluate
-from proxmon.verdicts import verdict_events
+from proxmon.verdicts import MOST_CHANGES, verdict_events
 
 # What open pages may not have shown yet; a page that missed more asks the store.
 RECENT_EVENTS = 500
-# A guest that is gone here and appears there within this time has moved.
-MOVE_SPAN = timedelta(minutes=10)
+SOON = timedelta(seconds=10)
 MICROSECOND = timedelta(microseconds=1)
-
-Place = tuple[str | None, str, str]  # a cluster, a guest's type and vmid, its name
 
 
 class EventStore(Protocol):
@@ -88,7 +86,8 @@ class Recorder:
         at = max(at, recorded.since + MICROSECOND) if recorded.since else at
         verdicts = verdict_events(recorded, host, status, at)
         self._tell([*verdicts, *events])
-        return (recorded.with_events(verdicts) if verdicts else recorded), None
+        revisit = at + SOON if len(verdicts) == MOST_CHANGES else None  # there may be more to tell
+        return (recorded.with_events(verdicts) if verdicts else recorded), revisit
 
     def heard(self, host: HostSnapshot) -> None:
         """Take note of newer samples that changed no verdict and no fact."""
@@ -135,49 +134,6 @@ class Recorder:
         if not is_new or left:
             return None
         return waits_until(host, self.rules.of_host(host.host.name).settings, self.listening_since)
-
-
-class Moves:
-    """Where each guest is, to tell a move from a guest that is new or gone."""
-
-    def __init__(self) -> None:
-        self._hosts: dict[Place, tuple[int, str]] = {}
-        self._lost: dict[Place, tuple[str, datetime]] = {}
-
-    def settle(self, host: HostSnapshot, facts: Facts) -> None:
-        """Take in where guests are."""
-        for (kind, vmid), name in (facts.guests or {}).items():
-            self._hosts[facts.cluster, f"{kind}/{vmid}", name] = (host.host.id, host.host.name)
-
-    def forget(self, host_id: int) -> None:
-        """Forget the guests of a host."""
-        self._hosts = {place: where for place, where in self._hosts.items() if where[0] != host_id}
-
-    def follow(
-        self, host: HostSnapshot, before: Facts, after: Facts, events: Iterable[Event], at: datetime
-    ) -> list[Event]:
-        """Return the events with those of a guest that moved put together."""
-        told = [moved for event in events if (moved := self._follow(host, after.cluster, event, at)) is not None]
-        if before.guests is None:
-            self.settle(host, after)
-        return told
-
-    def _follow(self, host: HostSnapshot, cluster: str | None, event: Event, at: datetime) -> Event | None:
-        place: Place = (cluster, event.subject, event.message)
-        if event.kind is EventKind.GUEST_VANISHED:
-            where = self._hosts.get(place)
-            if where is not None and where[0] != host.host.id:
-                return None  # it was told when it appeared over there
-            self._hosts.pop(place, None)
-            self._lost = {key: lost for key, lost in self._lost.items() if at - lost[1] <= MOVE_SPAN}
-            self._lost[place] = (host.host.name, at)
-        elif event.kind is EventKind.GUEST_APPEARED:
-            where, lost = self._hosts.get(place), self._lost.pop(place, None)
-            self._hosts[place] = (host.host.id, host.host.name)
-            came_from = where[1] if where else lost[0] if lost and at - lost[1] <= MOVE_SPAN else None
-            if came_from is not None and came_from != host.host.name:
-                return replace(event, kind=EventKind.GUEST_MOVED, was=came_from, became=host.host.name)
-        return event
 
 
 def _take_known(waiting: deque[Event], at: datetime) -> list[Event]:

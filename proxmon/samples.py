@@ -14,7 +14,7 @@ from msgspec import Raw, Struct
 
 from proxmon.errors import SampleError, TooLargeError, UnreadableError
 from proxmon.limits import WORD_CHARACTERS
-from proxmon.payload import PAYLOAD_TYPES, Payload, Section, Tier, list_sections
+from proxmon.payload import PAYLOAD_TYPES, FastPayload, Payload, Section, Tier, list_sections, walk_vdevs
 from proxmon.rawjson import MAX_DEPTH, MAX_DIGITS, has_long_number, is_deep
 
 # Without `sent_at` a late sample and a wrong clock look alike. Clocks drift by minutes, a spool holds hours.
@@ -23,6 +23,7 @@ EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo
 DEFAULT_INTERVALS = {Tier.FAST: 10.0, Tier.MEDIUM: 300.0, Tier.SLOW: 3600.0}
 MAX_INTERVAL_SECONDS = 30 * 86_400.0
 MAX_SAMPLES = 10_000  # more than a day of all tiers; the store takes some seconds for them
+MOST_PARTS = 10_000  # of all pools together: each list alone may be long, and a tree may have many
 FAILURE_WORDS = (b'"error"', b'"incomplete"')
 MAX_OTHER_SECTIONS, MAX_NAME_CHARACTERS = 100, 64
 # What reading a payload raises where it is no such payload, or is nested more deeply than the stack allows.
@@ -244,11 +245,22 @@ def _payload(index: int, wire: WireSample) -> Payload:
         raise UnreadableError(f"Send {where} as JSON: {error}.") from error
     except RecursionError as error:
         raise UnreadableError(f"Send {where} nested less deeply.") from error
+    if len(raw) > MOST_PARTS and _count_parts(payload) > MOST_PARTS:
+        raise SampleError(
+            f"Correct {where} of tier {wire.tier}: its pools have more than {MOST_PARTS} vdevs and rebuilds."
+        )
     if is_deep(raw):
         raise UnreadableError(f"Send {where} nested less deeply: at most {MAX_DEPTH} levels.")
     if has_long_number(raw):
         raise UnreadableError(f"Send {where} with shorter numbers: at most {MAX_DIGITS} digits.")
     return payload
+
+
+def _count_parts(payload: Payload) -> int:
+    """Return how many vdevs and rebuilds the pools have, which are on a page of their host one by one."""
+    section = payload.zfs_pools if isinstance(payload, FastPayload) else None
+    pools = (section and section.pools) or ()
+    return sum(len(pool.rebuilds or ()) + sum(1 for _ in walk_vdevs(pool.vdevs)) for pool in pools)
 
 
 def _clocks(message: WireMessage, collected: list[datetime], received_at: datetime) -> Clocks:

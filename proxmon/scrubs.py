@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import heapq
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -16,6 +17,8 @@ ZONES_SPAN = timedelta(hours=14)
 MAX_KNOWN_CHARACTERS = 64  # what a date needs; longer ones are not remembered
 LONGEST_SECONDS = 10 * 366 * 86_400.0  # no scan takes ten years; what is said to is not believed
 KNOWN_SCRUBS = 6  # of a pool: the last one, and the five before that it is held against
+# Of a host, as many as one sample may tell of: pools that are others in each sample must not add up.
+MOST_POOLS = 1_000
 CLOCKS_DIFFER = timedelta(minutes=1)  # by which host and server may disagree while both count as right
 
 
@@ -42,6 +45,26 @@ class FinishedScrub:
 Scrubs = Mapping[str, tuple[FinishedScrub, ...]]  # by pool, the newest first
 
 
+def with_scrubs(known: Scrubs, told: Iterable[tuple[str, datetime, float | None]]) -> Scrubs:
+    """Return the last scrubs of each pool after these were told of: pool, end and seconds, as ``finished_scrubs`` does.
+
+    As a rule nothing is new, and ``known`` itself is returned. Of more than MOST_POOLS those with the newest stay.
+    """
+    changed: dict[str, tuple[FinishedScrub, ...]] = {}
+    for pool, ended_at, seconds in told:
+        before = changed.get(pool) or known.get(pool, ())
+        after = with_scrub(before, ended_at, seconds)
+        if after is not before:
+            changed[pool] = after
+    return _newest({**known, **changed}) if changed else known
+
+
+def _newest(scrubs: Scrubs) -> Scrubs:
+    if len(scrubs) <= MOST_POOLS:
+        return scrubs
+    return dict(heapq.nlargest(MOST_POOLS, scrubs.items(), key=lambda item: item[1][0].ended_at))
+
+
 def with_scrub(
     known: tuple[FinishedScrub, ...], ended_at: datetime, duration_seconds: float | None
 ) -> tuple[FinishedScrub, ...]:
@@ -50,6 +73,8 @@ def with_scrub(
     A host that tells of the same scrub once more may say then how long it took; of two such words the longer counts.
     """
     if known and known[0].ended_at == ended_at and known[0].duration_seconds == duration_seconds:
+        return known
+    if len(known) == KNOWN_SCRUBS and ended_at < known[-1].ended_at:
         return known
     same = next((one for one in known if one.ended_at == ended_at), None)
     if same is not None and (same.duration_seconds or 0.0) >= (duration_seconds or 0.0):

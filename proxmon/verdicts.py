@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from itertools import islice
 
 from proxmon.events import QUIET, Event, EventKind, Mark, Recorded, verdict_of
 from proxmon.findings import SEVERITY, Finding, Status, Verdict
@@ -11,11 +12,15 @@ from proxmon.fleet import HostSnapshot
 from proxmon.rules.words import said_no_longer
 from proxmon.status import HostStatus
 
+# Of a host by one judgement: a hundred thousand datasets that fail at once would hold up everybody for seconds.
+MOST_CHANGES = 1_000
+
 
 def verdict_events(recorded: Recorded, host: HostSnapshot, status: HostStatus, at: datetime) -> list[Event]:
     """List what a judgement changed: the status, and the verdict on each rule and subject.
 
     While a host is offline nothing is known of its subjects: their findings neither end nor begin by that.
+    These are at most MOST_CHANGES at once: what is left is as it was recorded, and so a change again next time.
     """
     events = list(_status_events(recorded, host, status, at))
     if status.status is Status.OFFLINE:
@@ -26,7 +31,8 @@ def verdict_events(recorded: Recorded, host: HostSnapshot, status: HostStatus, a
     for finding in status.findings:
         # What never arrived cannot have ended; that the host is there is told by its status.
         if finding.rule != "offline" and (finding.verdict is not Verdict.UNKNOWN or finding.observed_at is not None):
-            events += _finding_events(marks.get(finding.rule, {}), host, finding, at)
+            room = MOST_CHANGES - len(events)
+            events += islice(_finding_events(marks.get(finding.rule, {}), host, finding, at), room)
     return events
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from duckdb import DuckDBPyConnection
 
-from proxmon.payload import FastPayload, Tier
+from proxmon.payload import Tier
 from proxmon.samples import Sample
-from proxmon.scrubs import finished_scrubs
+from storage.knownscrubs import MOST_KNOWN, KnownScrubs, Scrub
 from storage.moments import from_store
 
 _SPANS = {
@@ -23,7 +23,9 @@ _SPANS = {
     " FROM base.slow_samples GROUP BY host_id",
 }
 _SCRUBS = """
-SELECT host_id, pool, duration_seconds, ended_at, observed_at, coalesce(received_at, observed_at) FROM base.zpool_scrubs
+SELECT host_id, pool, duration_seconds, ended_at, observed_at, coalesce(received_at, observed_at) AS known_at
+FROM base.zpool_scrubs
+QUALIFY row_number() OVER (PARTITION BY host_id ORDER BY known_at DESC) <= $1 ORDER BY known_at
 """
 _NEXT_ID = """
 SELECT max(sample_id) + 1 FROM (
@@ -54,33 +56,13 @@ class Span:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Scrub:
-    """A finished scrub as it was first heard of, or heard of with how long it took."""
-
-    host_id: int
-    pool: str
-    duration_seconds: float | None
-    ended_at: datetime
-    observed_at: datetime
-    received_at: datetime
-
-    def is_told_by(self, other: Scrub) -> bool:
-        """Tell whether the other one says as much and was known as early."""
-        if other.ended_at != self.ended_at or other.observed_at > self.observed_at:
-            return False
-        if other.received_at > self.received_at:  # the server's clock stepped back in between
-            return False
-        return self.duration_seconds is None or (other.duration_seconds or 0.0) >= self.duration_seconds
-
-
 @dataclass(slots=True)
 class Ledger:
     """The newest state of the store; only the writer's thread changes it, and each change replaces a value."""
 
     host_ids: set[int] = field(default_factory=set[int])
     spans: dict[tuple[int, Tier], Span] = field(default_factory=dict[tuple[int, Tier], Span])
-    scrubs: dict[tuple[int, str], tuple[Scrub, ...]] = field(default_factory=dict[tuple[int, str], tuple[Scrub, ...]])
+    scrubs: KnownScrubs = field(default_factory=KnownScrubs)
     next_sample_id: int = 1
 
     @classmethod
@@ -93,8 +75,8 @@ class Ledger:
         for tier, query in _SPANS.items():
             for host_id, *moments in _fetch(connection, query):
                 ledger.spans[host_id, tier] = Span(*map(from_store, moments))
-        for host_id, pool, seconds, *moments in _fetch(connection, _SCRUBS):
-            ledger.add_scrubs([Scrub(host_id, pool, seconds, *map(from_store, moments))])
+        for host_id, pool, seconds, *moments in _fetch(connection, _SCRUBS, MOST_KNOWN):
+            ledger.scrubs.add([Scrub(host_id, pool, seconds, *map(from_store, moments))])
         ledger.next_sample_id = _fetch(connection, _NEXT_ID)[0][0]
         return ledger
 
@@ -106,40 +88,14 @@ class Ledger:
             known = self.spans.get(key, Span(sample.collected_at, *moments, sample.received_at))
             self.spans[key] = known.extended(sample)
 
-    def add_scrubs(self, scrubs: Iterable[Scrub]) -> None:
-        """Take in scrubs that were stored."""
-        for scrub in scrubs:
-            key = (scrub.host_id, scrub.pool)
-            self.scrubs[key] = (*self.scrubs.get(key, ()), scrub)
-
-    def new_scrubs(self, samples: Iterable[Sample]) -> list[Scrub]:
-        """List the finished scrubs that these samples tell of and that were not known at their moment."""
-        found: dict[tuple[int, str], tuple[Scrub, ...]] = {}
-        for scrub in (scrub for sample in samples for scrub in _scrubs(sample)):
-            key = (scrub.host_id, scrub.pool)
-            known = (*self.scrubs.get(key, ()), *found.get(key, ()))
-            if not any(map(scrub.is_told_by, known)):
-                found[key] = (*found.get(key, ()), scrub)
-        return [scrub for scrubs in found.values() for scrub in scrubs]
-
     def forget(self, host_id: int, *, keep_history: bool) -> None:
         """Take no more samples of a host that was deleted, and drop what is known of those it had."""
         self.host_ids.discard(host_id)
         if keep_history:
             return
         self.spans = {key: span for key, span in self.spans.items() if key[0] != host_id}
-        self.scrubs = {key: scrubs for key, scrubs in self.scrubs.items() if key[0] != host_id}
+        self.scrubs.forget(host_id)
 
 
-def _scrubs(sample: Sample) -> list[Scrub]:
-    if not isinstance(sample.payload, FastPayload):
-        return []
-    moments = (sample.observed_at, sample.received_at)
-    return [
-        Scrub(sample.host_id, pool, seconds, at, *moments)
-        for pool, at, seconds in finished_scrubs(sample.payload, sample.observed_at)
-    ]
-
-
-def _fetch(connection: DuckDBPyConnection, query: str) -> list[tuple[Any, ...]]:
-    return connection.execute(query).fetchall()
+def _fetch(connection: DuckDBPyConnection, query: str, *values: int) -> list[tuple[Any, ...]]:
+    return connection.execute(query, values).fetchall()

@@ -10,7 +10,7 @@ from duckdb import DuckDBPyConnection
 
 from proxmon.errors import ConflictError, NotFoundError
 from proxmon.fleet import Host
-from proxmon.scrubs import KNOWN_SCRUBS, FinishedScrub, Scrubs
+from proxmon.scrubs import KNOWN_SCRUBS, MOST_POOLS, FinishedScrub, Scrubs
 from storage.moments import from_store, to_store
 
 _HOSTS_AT = """
@@ -115,12 +115,18 @@ def delete_rows(connection: DuckDBPyConnection, host_id: int) -> None:
 def list_scrubs(cursor: DuckDBPyConnection, at: datetime, known_at: datetime) -> Mapping[int, Scrubs]:
     """Return by host the last finished scrubs that were told of until a moment, and known at another."""
     query = """
-    SELECT host_id, pool, ended_at, max(duration_seconds) FROM base.zpool_scrubs
-    WHERE observed_at <= $1 AND coalesce(received_at, observed_at) <= $2 GROUP BY host_id, pool, ended_at
-    QUALIFY row_number() OVER (PARTITION BY host_id, pool ORDER BY ended_at DESC) <= $3 ORDER BY ended_at DESC
+    WITH told AS (
+        SELECT host_id, pool, ended_at, max(duration_seconds) AS seconds FROM base.zpool_scrubs
+        WHERE observed_at <= $1 AND coalesce(received_at, observed_at) <= $2 GROUP BY host_id, pool, ended_at
+    ), pools AS (
+        SELECT host_id, pool FROM told GROUP BY host_id, pool
+        QUALIFY row_number() OVER (PARTITION BY host_id ORDER BY max(ended_at) DESC, pool) <= $3
+    )
+    SELECT host_id, pool, ended_at, seconds FROM told SEMI JOIN pools USING (host_id, pool)
+    QUALIFY row_number() OVER (PARTITION BY host_id, pool ORDER BY ended_at DESC) <= $4 ORDER BY ended_at DESC
     """
     scrubs: dict[int, dict[str, tuple[FinishedScrub, ...]]] = {}
-    rows = cursor.execute(query, [to_store(at), to_store(known_at), KNOWN_SCRUBS]).fetchall()
+    rows = cursor.execute(query, [to_store(at), to_store(known_at), MOST_POOLS, KNOWN_SCRUBS]).fetchall()
     for host_id, pool, ended_at, seconds in rows:
         known = scrubs.setdefault(host_id, {})
         known[pool] = (*known.get(pool, ()), FinishedScrub(from_store(ended_at), seconds))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from operator import attrgetter
 
@@ -14,7 +13,7 @@ from proxmon.payload import (
     Pool,
     Scan,
     SlowPayload,
-    Vdev,
+    walk_vdevs,
 )
 from proxmon.samples import Sample
 from proxmon.scrubs import parse_scrub_end, scrub_end
@@ -70,7 +69,7 @@ def typed_rows(sample: Sample) -> Rows:
 def vdev_rows(sample: Sample, pool: Pool) -> list[Row]:
     """List the rows of a pool's vdevs, in the order in which ``zpool status`` prints them."""
     when = (sample.host_id, to_store(sample.observed_at), pool.name)
-    return [(*when, position, depth, *_VDEV(vdev)) for position, (depth, vdev) in enumerate(_walk(pool.vdevs or (), 0))]
+    return [(*when, position, depth, *_VDEV(vdev)) for position, (depth, vdev) in enumerate(walk_vdevs(pool.vdevs))]
 
 
 def list_pools(sample: Sample) -> tuple[Pool, ...]:
@@ -125,12 +124,6 @@ def _zpool(pool: Pool) -> Row:
 def _scan(scan: Scan) -> Row:
     ended_at = parse_scrub_end(scan.end_at) if scan.end_at else None
     return (scan.function, scan.state, scan.percent, scan.errors, ended_at and to_store(ended_at))
-
-
-def _walk(vdevs: tuple[Vdev, ...], depth: int) -> Iterator[tuple[int, Vdev]]:
-    for vdev in vdevs:
-        yield depth, vdev
-        yield from _walk(vdev.children or (), depth + 1)
 
 
 def _dataset(dataset: Dataset) -> Row:

@@ -20,7 +20,8 @@ from proxmon.samples import Sample
 from storage.arrow import pa
 from storage.guest_columns import guest_columns
 from storage.intake import Stored, insert_samples
-from storage.ledger import Ledger, Scrub
+from storage.knownscrubs import Scrub
+from storage.ledger import Ledger
 from storage.moments import to_store
 from storage.reader import read_samples_after_progress
 from storage.rows import Rows, list_pools, typed_rows, vdev_rows
@@ -92,7 +93,7 @@ class Tables:
                 rows.setdefault(table, []).extend(added)
             rows.setdefault(VDEV_SAMPLES.name, []).extend(_changed_vdevs(trees, entry.sample))
         fresh = [entry for entry in entries if not entry.has_payload]
-        scrubs = self._ledger.new_scrubs([entry.sample for entry in fresh])
+        scrubs = self._ledger.scrubs.find_new([entry.sample for entry in fresh])
         connection.execute("BEGIN")
         insert_samples(connection, fresh)
         ZPOOL_SCRUBS.append(connection, [_scrub_row(scrub) for scrub in scrubs])
@@ -104,7 +105,7 @@ class Tables:
         connection.execute("UPDATE base.typed_progress SET sample_id = ?", [through_id])
         connection.execute("COMMIT")
         self._trees = trees
-        self._ledger.add_scrubs(scrubs)
+        self._ledger.scrubs.add(scrubs)
 
 
 def read_progress(connection: DuckDBPyConnection) -> int:

@@ -152,7 +152,9 @@ def _observations(finding: Finding, cause: str, policies: Policies, host: str) -
         first, policy = min(details, key=lambda one: SEVERITY[one[0].verdict])
         more = 0 if first.verdict is Verdict.OK else sum(one.verdict is first.verdict for one, _ in details) - 1
         message = f"{first.message} (and {more} more)" if more else first.message
-        yield _observation(finding, cause, replace(first, subject=subject, message=message), policy)
+        if more or subject != first.subject:
+            first = replace(first, subject=subject, message=message)
+        yield _observation(finding, cause, first, policy)
 
 
 def _subject(rule: str, detail: Detail) -> str:

@@ -21,6 +21,8 @@ INSTANT = timedelta(microseconds=1)
 # Of a host, subjects that pass and of which is remembered only that they changed: names that are others in each sample
 # must not add up, and nobody looks at a thousand that flap.
 MAX_QUIET = 1_000
+# Of a host: what nobody would read any more. Of more subjects the first by name are followed, until some of them pass.
+MAX_TRACKS = 5_000
 Judge = Callable[[HostSnapshot, datetime], HostStatus]
 
 
@@ -162,8 +164,8 @@ class AlertEngine:
         for key in sorted({*state.tracks, *seen.by_key}):
             if key[0] not in seen.judged_at:
                 events += self._end(state, key, now, "The rule no longer alerts of this.")
-                continue
-            events += self._follow(state, key, seen, now)
+            elif key in state.tracks or len(state.tracks) < MAX_TRACKS:
+                events += self._follow(state, key, seen, now)
         _drop_oldest(state.tracks)
         # Of an offline host the board says so once more, or the opposite, and never that nothing has changed.
         is_online = status.status is not Status.OFFLINE

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from operator import attrgetter
 
 from proxmon.config import RuleSettings
 from proxmon.findings import Detail, Verdict
-from proxmon.payload import Pool, PoolsSection, Scan, Section, Tier, Vdev
+from proxmon.payload import Pool, PoolsSection, Scan, Section, Tier, Vdev, walk_vdevs
 from proxmon.rules.base import Case, Rule, Summary, Words, judge_each
 from proxmon.rules.words import day, listed, number, number_near, plural, span
 from proxmon.scrubs import ZONES_SPAN, ScrubDate, parse_scrub_end, scrub_date
@@ -78,7 +78,7 @@ def _scan_words(scan: Scan) -> str:
 
 def _device_errors(pool: Pool) -> int | None:
     """Return what the vdevs count; None when that is not known of all of them."""
-    vdevs = [vdev for vdev in walk(pool.vdevs) if vdev.vdev_class != "spare"]
+    vdevs = [vdev for _, vdev in walk_vdevs(pool.vdevs) if vdev.vdev_class != "spare"]
     leaves = [vdev for vdev in vdevs if not vdev.children]
     counted = sum(sum(error_counts(vdev)) for vdev in leaves) or sum(sum(error_counts(vdev)) for vdev in vdevs)
     if counted or pool.error_count is not None:
@@ -90,13 +90,6 @@ def error_counts(vdev: Vdev) -> list[int]:
     """List the vdev's own read, write and checksum errors, as far as they are known."""
     counts = (vdev.read_errors, vdev.write_errors, vdev.checksum_errors)
     return [count for count in counts if count is not None]
-
-
-def walk(vdevs: Iterable[Vdev] | None) -> Iterator[Vdev]:
-    """Give every vdev of the tree, parents before their children; none of a tree that is not known."""
-    for vdev in vdevs or ():
-        yield vdev
-        yield from walk(vdev.children)
 
 
 def scrub_age(case: Case, pool: Pool) -> Detail:
