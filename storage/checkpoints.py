@@ -62,7 +62,9 @@ class Checkpoints:
         if self._since_opened < MOST_CHECKPOINTS or not self._database.pause_readers():
             return False
         try:
+            kept = self._merger.keep(self._database.writer())
             self.open_anew()
+            self._merger.resume(self._database.writer(), kept)
         finally:
             self._database.resume_readers()
         return True

@@ -51,15 +51,36 @@ class Tail:
         return self.pieces > 1 and (self.rows >= GROUP_ROWS or self.pieces >= MOST_CHECKPOINTS)
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What was known of a file when it was closed: the tables' ends, and their tails."""
+
+    ends: dict[str, int]
+    tails: dict[str, Tail]
+
+
 class Merger:
-    """Makes the checkpoints of one open file, to know what they leave; what was there when it was opened stays."""
+    """Makes the checkpoints of one open file, to know what they leave; what was there before it was opened stays."""
 
     def __init__(self) -> None:
         self._tails: dict[str, Tail] = {}
 
     def forget(self) -> None:
-        """Begin again: the file was opened anew."""
-        self._tails.clear()
+        """Begin again: the file was opened anew, or is another one."""
+        self._tails = {}
+
+    def keep(self, connection: DuckDBPyConnection) -> Kept:
+        """Return what is known, for ``resume``, before this file is closed. Raises duckdb.Error."""
+        return Kept(_read_ends(connection), self._tails)
+
+    def resume(self, connection: DuckDBPyConnection, kept: Kept) -> None:
+        """Go on with what was known of the same file before. Raises duckdb.Error.
+
+        Closing it may drop groups that are empty, as a checkpoint does: then the rows have other ids, and the table
+        begins again.
+        """
+        ends = _read_ends(connection)
+        self._tails = {table: tail for table, tail in kept.tails.items() if ends[table] == kept.ends[table]}
 
     def checkpoint(self, connection: DuckDBPyConnection) -> None:
         """Write the log into the file, and take note of what that left. Raises duckdb.Error."""

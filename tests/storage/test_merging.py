@@ -41,17 +41,26 @@ class Pieces:
         self.path, self.merger, self.count = path, Merger(), 0
         self.connection = self._open()
 
-    def _open(self) -> DuckDBPyConnection:
+    def _open(self, *, is_new: bool = True) -> DuckDBPyConnection:
         connection = duckdb.connect(str(self.path), config=CONFIG)
         for setting in SETTINGS:
             connection.execute(setting)
-        self.merger.checkpoint(connection)
+        if is_new:
+            self.merger.checkpoint(connection)
         return connection
 
     def open_anew(self) -> None:
         self.connection.close()
         self.merger.forget()
         self.connection = self._open()
+
+    def renew(self) -> None:
+        """Open it anew as the server does after many checkpoints."""
+        kept = self.merger.keep(self.connection)
+        self.connection.close()
+        self.merger.forget()
+        self.connection = self._open(is_new=False)
+        self.merger.resume(self.connection, kept)
 
     def append(self, rows: int) -> None:
         self.connection.execute(_INSERT, [self.count, self.count + rows])
@@ -175,6 +184,29 @@ def test_a_file_that_is_opened_anew_has_new_pieces(pieces: Pieces) -> None:
     assert pieces.rows() == numbered(0, pieces.count)
 
 
+def test_pieces_from_before_and_after_the_file_was_renewed_go_together(pieces: Pieces) -> None:
+    for number in range(3 * MOST_CHECKPOINTS + 3):
+        pieces.grow(10)
+        pieces.merge()
+        if number % 10 == 9:
+            pieces.renew()
+    pieces.checkpoint()
+    assert pieces.sizes() == [10 * (MOST_CHECKPOINTS + 1)] * 3
+    assert pieces.rows() == numbered(0, pieces.count)
+
+
+def test_a_table_whose_rows_moved_while_it_was_closed_begins_again(pieces: Pieces) -> None:
+    for _ in range(MOST_CHECKPOINTS):
+        pieces.grow(10)
+    pieces.drop_before(100)  # closing it drops the groups, and the rows behind them move up
+    pieces.renew()
+    assert pieces.merger.keep(pieces.connection).tails.keys() == set(TABLES) - {TABLE}
+    pieces.grow(10)
+    pieces.merge()
+    pieces.checkpoint()
+    assert pieces.rows() == numbered(100, pieces.count)
+
+
 def test_a_crash_after_it_loses_and_doubles_nothing(pieces: Pieces, tmp_path: Path) -> None:
     for _ in range(MOST_CHECKPOINTS):
         pieces.grow(10)
@@ -193,6 +225,7 @@ ACTIONS: dict[str, Callable[[Pieces, int], object]] = {
     "merge": lambda pieces, _: pieces.merge(),
     "drop": lambda pieces, rows: pieces.drop_before(pieces.rows()[0][0] + rows) if pieces.rows() else None,
     "open anew": lambda pieces, _: pieces.open_anew(),
+    "renew": lambda pieces, _: pieces.renew(),
 }
 
 
