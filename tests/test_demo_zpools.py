@@ -12,8 +12,7 @@ from proxmon.demo.machine import demo_host
 from proxmon.demo.roles import PLANNED, Role
 from proxmon.demo.scans import monthly_scrub, scrub_seconds, second_sunday, weekly_scrub
 from proxmon.demo.zpools import MAIN_POOL, Moment, pool_row
-from proxmon.payload import Pool, Vdev
-from proxmon.rules.zpools import walk
+from proxmon.payload import Pool, Vdev, walk_vdevs
 
 BEGIN = datetime(2026, 11, 25, 14, 0, tzinfo=UTC).timestamp()
 FAILING = PLANNED.index(Role.FAILING)
@@ -22,6 +21,10 @@ FAILING = PLANNED.index(Role.FAILING)
 def a_pool(index: int = FAILING, place: int = MAIN_POOL, seconds: float = 0) -> Pool:
     row = pool_row(index, place, demo_host(index).layouts[place], Moment(BEGIN + seconds, BEGIN))
     return msgspec.convert(row, Pool)
+
+
+def walk(vdevs: tuple[Vdev, ...] | None) -> list[Vdev]:
+    return [vdev for _, vdev in walk_vdevs(vdevs)]
 
 
 def find_state(pool: Pool, state: str) -> list[Vdev]:
