@@ -9,10 +9,11 @@ from dashboards.forecasts import ForecastLine, find_forecast
 from dashboards.formats import unix
 from dashboards.newest import Newest
 from proxmon.findings import SEVERITY, Verdict
-from proxmon.payload import Pool, Scan, Tier, Vdev, walk_vdevs
+from proxmon.payload import Pool, Scan, Tier, Vdev
 from proxmon.rules.words import plural
 from proxmon.rules.zpools import capacity_percent
 from proxmon.scrubs import scrub_end
+from proxmon.vdevs import walk_vdevs
 
 POOL_RULES = ("zpool_health", "zpool_capacity", "zpool_errors", "scrub_age", "scrub_duration")
 CLASSES = {"log": "Log", "cache": "Cache", "spare": "Spares", "special": "Special", "dedup": "Dedup"}

@@ -7,7 +7,6 @@ so the garbage collector need not look at it (``gc=False``).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from enum import StrEnum
 
 from msgspec import Struct, field
@@ -78,19 +77,6 @@ class Vdev(Struct, frozen=True, kw_only=True, gc=False):
     checksum_errors: Count | None = None
     was: Path | None = None
     children: Few[Vdev] | None = None
-
-
-def walk_vdevs(vdevs: Iterable[Vdev] | None) -> Iterator[tuple[int, Vdev]]:
-    """Give every vdev of a tree with its depth, parents before their children; none of a tree that is not known."""
-    waiting = [(0, iter(vdevs or ()))]
-    while waiting:  # no recursion: each vdev would pass through all levels above it
-        depth, level = waiting[-1]
-        vdev = next(level, None)
-        if vdev is None:
-            waiting.pop()
-        else:
-            yield depth, vdev
-            waiting.append((depth + 1, iter(vdev.children or ())))
 
 
 class Scan(Struct, frozen=True, kw_only=True, gc=False):

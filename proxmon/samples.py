@@ -14,8 +14,9 @@ from msgspec import Raw, Struct
 
 from proxmon.errors import SampleError, TooLargeError, UnreadableError
 from proxmon.limits import WORD_CHARACTERS
-from proxmon.payload import PAYLOAD_TYPES, FastPayload, Payload, Section, Tier, list_sections, walk_vdevs
+from proxmon.payload import PAYLOAD_TYPES, FastPayload, Payload, Section, Tier, list_sections
 from proxmon.rawjson import MAX_DEPTH, MAX_DIGITS, has_long_number, is_deep
+from proxmon.vdevs import walk_vdevs
 
 # Without `sent_at` a late sample and a wrong clock look alike. Clocks drift by minutes, a spool holds hours.
 PLAUSIBLE_DRIFT = timedelta(minutes=5)

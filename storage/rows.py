@@ -13,10 +13,10 @@ from proxmon.payload import (
     Pool,
     Scan,
     SlowPayload,
-    walk_vdevs,
 )
 from proxmon.samples import Sample
 from proxmon.scrubs import parse_scrub_end, scrub_end
+from proxmon.vdevs import walk_vdevs
 from storage.moments import to_store
 from storage.tables import (
     DATASET_SAMPLES,

@@ -8,7 +8,7 @@ beyond that is not in them, and what it holds before that is.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -57,15 +57,18 @@ class Tree:
         )
 
 
-Trees = dict[tuple[int, str], Tree]
+Trees = dict[str, Tree]  # by pool
 
 
 class Tables:
-    """Appends samples and their typed rows; a pool's vdev tree is stored when it changed, so the last one is kept."""
+    """Appends samples and their typed rows; a pool's vdev tree is stored when it changed, so the last one is kept.
+
+    Of a host those of the pools that its last sample told of: others, as one may make them up, do not add up.
+    """
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._trees: Trees = {}
+        self._trees: dict[int, Trees] = {}  # by host
 
     def append(self, connection: DuckDBPyConnection, entries: Sequence[Stored], through_id: int) -> None:
         """Append samples durably, in the order of their numbers; typed rows that do not fit are left out and logged.
@@ -87,11 +90,14 @@ class Tables:
         self, connection: DuckDBPyConnection, entries: Sequence[Stored], typed: Sequence[Stored], through_id: int
     ) -> None:
         rows: Rows = {}
-        trees = dict(self._trees)
+        trees: dict[int, Trees] = {}
         for entry in typed:
             for table, added in entry.rows.items():
                 rows.setdefault(table, []).extend(added)
-            rows.setdefault(VDEV_SAMPLES.name, []).extend(_changed_vdevs(trees, entry.sample))
+            host_id = entry.sample.host_id
+            known = trees.get(host_id) or self._trees.get(host_id, {})
+            trees[host_id], changed = _changed_vdevs(known, entry.sample)
+            rows.setdefault(VDEV_SAMPLES.name, []).extend(changed)
         fresh = [entry for entry in entries if not entry.has_payload]
         scrubs = self._ledger.scrubs.find_new([entry.sample for entry in fresh])
         connection.execute("BEGIN")
@@ -104,7 +110,7 @@ class Tables:
             GUEST_SAMPLES.append_columns(connection, guests)
         connection.execute("UPDATE base.typed_progress SET sample_id = ?", [through_id])
         connection.execute("COMMIT")
-        self._trees = trees
+        self._trees |= trees
         self._ledger.scrubs.add(scrubs)
 
 
@@ -133,12 +139,14 @@ def _scrub_row(scrub: Scrub) -> Row:
     return (scrub.host_id, scrub.pool, scrub.duration_seconds, *moments)
 
 
-def _changed_vdevs(trees: Trees, sample: Sample) -> Iterator[Row]:
-    """Give the vdev rows of the pools whose tree is another one than was last stored, and remember it."""
+def _changed_vdevs(known: Trees, sample: Sample) -> tuple[Trees, list[Row]]:
+    """Return the trees after a sample, and the vdev rows of the pools whose tree is another than was last stored."""
+    trees, rows = Trees(), list[Row]()
     for pool in list_pools(sample):
-        if pool.vdevs is None:
-            continue
-        key, tree = (sample.host_id, pool.name), Tree(sample.observed_at, pool.vdevs)
-        if not tree.is_told_by(trees.get(key)):
-            trees[key] = tree
-            yield from vdev_rows(sample, pool)
+        last = trees.get(pool.name) or known.get(pool.name)
+        if pool.vdevs is not None and not (tree := Tree(sample.observed_at, pool.vdevs)).is_told_by(last):
+            last = tree
+            rows += vdev_rows(sample, pool)
+        if last is not None:
+            trees[pool.name] = last
+    return trees or known, rows

@@ -12,7 +12,8 @@ from proxmon.demo.machine import demo_host
 from proxmon.demo.roles import PLANNED, Role
 from proxmon.demo.scans import monthly_scrub, scrub_seconds, second_sunday, weekly_scrub
 from proxmon.demo.zpools import MAIN_POOL, Moment, pool_row
-from proxmon.payload import Pool, Vdev, walk_vdevs
+from proxmon.payload import Pool, Vdev
+from proxmon.vdevs import walk_vdevs
 
 BEGIN = datetime(2026, 11, 25, 14, 0, tzinfo=UTC).timestamp()
 FAILING = PLANNED.index(Role.FAILING)

@@ -8,10 +8,11 @@ from operator import attrgetter
 
 from proxmon.config import RuleSettings
 from proxmon.findings import Detail, Verdict
-from proxmon.payload import Pool, PoolsSection, Scan, Section, Tier, Vdev, walk_vdevs
+from proxmon.payload import Pool, PoolsSection, Scan, Section, Tier, Vdev
 from proxmon.rules.base import Case, Rule, Summary, Words, judge_each
 from proxmon.rules.words import day, listed, number, number_near, plural, span
 from proxmon.scrubs import ZONES_SPAN, ScrubDate, parse_scrub_end, scrub_date
+from proxmon.vdevs import walk_vdevs
 
 ERROR_KINDS = ("read", "write", "checksum")
 

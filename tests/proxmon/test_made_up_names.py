@@ -13,9 +13,10 @@ from proxmon.alerts import engine
 from proxmon.errors import SampleError
 from proxmon.events import EventKind
 from proxmon.fleet import HostSnapshot
-from proxmon.payload import Vdev, walk_vdevs
+from proxmon.payload import Vdev
 from proxmon.samples import MOST_PARTS, read_message
 from proxmon.scrubs import KNOWN_SCRUBS, MOST_POOLS, FinishedScrub, with_scrub, with_scrubs
+from proxmon.vdevs import walk_vdevs
 from proxmon.verdicts import MOST_CHANGES
 from tests.builders import NOW, a_host, a_medium_payload, a_message, a_pool, a_sample, a_snapshot, a_wire_sample, iso
 from tests.worlds import World

@@ -156,3 +156,13 @@ def test_a_snapshot_moment_is_utc(store: Store, host: Host, query: Query) -> Non
     assert query("SELECT newest_snapshot_at FROM dataset_samples") == [
         (datetime.fromtimestamp(0, UTC).replace(tzinfo=None),)
     ]
+
+
+def test_trees_of_pools_that_are_others_each_time_do_not_add_up(store: Store, host: Host) -> None:
+    tables = store._writer._filler._tables
+    for number in range(5):
+        pools = [a_pool(name=f"p{number}-{place}") for place in range(3)]
+        payload = a_fast_payload(zfs_pools={"pools": pools})
+        store.append([a_sample(host.id, collected_at=NOW + timedelta(seconds=number), payload=payload)]).result()
+        store.settle()
+    assert set(tables._trees[host.id]) == {"p4-0", "p4-1", "p4-2"}
