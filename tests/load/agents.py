@@ -30,11 +30,6 @@ class Tally:
         """Return how many messages were stored."""
         return self.statuses[200]
 
-    @property
-    def offered(self) -> float:
-        """Return how many times as many messages came as were stored."""
-        return self.statuses.total() / max(1, self.stored)
-
 
 def message(samples: int, first: int, padding: int = 0) -> bytes:
     """Return a message of fast samples, one a second, each larger by the padding."""

@@ -17,8 +17,10 @@ from tests.load.agents import Agent, Tally, address_of, message
 from tests.servers import Server
 
 IS_LONG = bool(os.environ.get("PROXMON_SOAK"))
-FLOODING, FLOODS, LEAST_STORED = (60, 60, 500) if IS_LONG else (40, 3, 20)  # agents, messages of each, and of all
-MOST_OFFERED = 10  # times what is stored
+FLOODING, FLOODS, LEAST_STORED = (60, 60, 500) if IS_LONG else (40, 60, 20)  # agents, messages of each, and of all
+# Agents that never wait offer as much as they are answered, so what a machine stores of it is only counted (a fifth to
+# a twelfth). The flood goes on until ten times as many messages as must be stored were refused.
+LEAST_REFUSED = 10 * LEAST_STORED
 RETURNING, SPOOLED = (1000, 360) if IS_LONG else (100, 60)  # agents, and samples of each: an hour of fast ones
 BATCH = 60
 MIB = 2**20
@@ -62,7 +64,7 @@ def test_a_flood_is_refused_politely_and_everything_else_goes_on(own_server: Ser
     has_come = threading.Event()
 
     def is_over() -> bool:
-        if tally.stored >= LEAST_STORED and tally.offered >= MOST_OFFERED:
+        if tally.stored >= LEAST_STORED and tally.statuses[429] >= LEAST_REFUSED:
             has_come.set()  # what was under way is answered after that, and more of it is stored
         return has_come.is_set()
 
@@ -77,7 +79,7 @@ def test_a_flood_is_refused_politely_and_everything_else_goes_on(own_server: Ser
         assert browser.get(own_server.url + "/", timeout=30).status_code == 200
     tell(count, "a flood", tally, missing=20 * tally.stored - stored(own_server))
     assert set(tally.statuses) <= {200, 429, 503}
-    assert has_come.is_set(), "it stored more than a tenth of what came, to the end"
+    assert has_come.is_set(), "nearly all that came was stored: that was no flood"
     assert tally.without_retry_after == 0
     assert peak_bytes(own_server) - before < MOST_GROWTH
     assert stored(own_server) == 20 * tally.stored
