@@ -8,9 +8,11 @@ import { UNKNOWN } from "./words.js";
 const HEIGHT = 148;
 // As wide as the longest label, and the same for all: one moment stands at the same place in each chart.
 const SIDE = 54;
+const RIGHT = 6;
 const FONT = "11px Inter, system-ui, sans-serif";
 const WORDS = { loading: "Loading…", empty: "No samples in this span" };
 
+const ruler = document.createElement("canvas").getContext("2d");
 const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 export class Chart {
@@ -73,7 +75,7 @@ export class Chart {
     return {
       width: this.place.clientWidth || 300,
       height: HEIGHT,
-      padding: [8, 6, 0, 0],
+      padding: [8, RIGHT, 0, 0],
       legend: { show: false },
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
       scales: {
@@ -83,7 +85,7 @@ export class Chart {
       series,
       bands,
       axes: [
-        axis({ values: (_, splits, __, ___, step) => timeLabels(splits, step), space: 76, size: 24 }),
+        axis({ values: (plot, splits, _, __, step) => thatFit(plot, splits, timeLabels(splits, step)), space: 64, size: 24 }),
         axis({ values: (_, splits) => splits.map(unit.axis), space: 32, size: SIDE, ...(unit.steps && { incrs: unit.steps }) }),
       ],
       cursor: this.cursor(),
@@ -191,6 +193,14 @@ function faded(colour) {
 function axis(options) {
   const colour = () => token("--line");
   return { stroke: () => token("--text-3"), font: FONT, gap: 6, grid: { stroke: colour, width: 1 }, ticks: { show: false }, border: { show: false }, ...options };
+}
+
+// Without a label that the right edge would cut: each stands with its middle at its moment.
+function thatFit(plot, splits, labels) {
+  const { min, max } = plot.scales.x;
+  const perSecond = (plot.width - SIDE - RIGHT) / (max - min);
+  ruler.font = FONT;
+  return labels.map((label, at) => (ruler.measureText(label).width / 2 <= RIGHT + perSecond * (max - splits[at]) ? label : null));
 }
 
 function legendItem({ label, colour, dash }) {
