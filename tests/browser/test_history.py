@@ -64,7 +64,7 @@ def test_charts_appear_and_follow_a_posted_sample(open_page: OpenPage, server: S
     page.wait_for_timeout(1000)
     send(server, token, host=newer)
     expect(chart(page, "load").locator(".chart-plot")).to_have_attribute(
-        "aria-label", re.compile(r"from 0\.50 to [2-7]"), timeout=1000
+        "aria-label", re.compile(r"from 0\.50 to [2-7]")
     )
 
 

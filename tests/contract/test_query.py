@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -291,14 +290,13 @@ def ask_at_once(server: Server, times: int) -> list[int]:
         return list(pool.map(lambda _: server.ask("POST", "/api/query", json=slow).status_code, range(times)))
 
 
-def test_every_acknowledged_sample_is_seen_within_two_seconds(each_server: Server) -> None:
+def test_every_acknowledged_sample_is_seen_at_once(each_server: Server) -> None:
     name = f"pve-{uuid.uuid4().hex[:8]}"
     token, fleet = each_server.add_host(name), proxmon.connect(each_server.data)
     for sent in range(1, 6):
         assert each_server.post(token, a_live_message()).json()["stored"] == 1
-        acknowledged_at = time.monotonic()
         seen = fleet.sql("SELECT count(*) AS n FROM host_samples WHERE host = ?", [name])["n"].tolist()
-        assert (seen, time.monotonic() - acknowledged_at < 2) == ([sent], True)
+        assert seen == [sent]
 
 
 def test_a_large_answer_is_streamed(each_server: Server) -> None:
