@@ -28,7 +28,7 @@ def stop_all() -> None:
 
 
 def tiers_of(hypervisor: Hypervisor, **changes: Any) -> dict[str, TierCollector]:
-    settings = Settings(**{"server": "", "token": "", "interval": 2.0, "zpool_interval": 0.001, **changes})
+    settings = Settings(**{"server": "", "token": "", "interval": 10.0, "zpool_interval": 0.001, **changes})
     return build_tiers(machine_of(hypervisor), settings)
 
 
