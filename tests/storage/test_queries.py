@@ -442,6 +442,7 @@ def may_end(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
         may_end.wait()
         return run(answer)
 
+    wait_for(lambda: not ABANDONED)  # a test before may have left one that hears late on a busy machine
     monkeypatch.setattr(QueryAnswer, "_run", hear_nothing)
     yield may_end
     may_end.set()
