@@ -71,6 +71,17 @@ def test_a_restart_under_many_open_pages_brings_each_of_them_back(
     assert own_server.ask("GET", "/healthz").ok
 
 
+def a_live_overview(server: Server, open_page: OpenPage) -> tuple[Page, str]:
+    """Return an open overview of a new host that is ok, and the host's token; what the browser logs is forgiven."""
+    token = server.add_host("pve-01")
+    send(server, token)
+    page = open_page("/", on=server)
+    open_page.watch.is_forgiving = True  # pyright: ignore[reportFunctionMemberAccess] - of the lost connection
+    expect(status(page)).to_have_attribute("data-status", "ok")
+    expect(page.locator("html")).to_have_attribute("data-link", "live")
+    return page, token
+
+
 def renderers(page: Page) -> list[int]:
     """The ids of the processes that draw the browser's pages and run their scripts."""
     assert page.context.browser is not None
@@ -95,12 +106,7 @@ def asleep(page: Page) -> Iterator[None]:
 def test_a_tab_that_slept_while_the_server_was_replaced_shows_what_is_now(
     own_server: Server, open_page: OpenPage
 ) -> None:
-    token = own_server.add_host("pve-01")
-    send(own_server, token)
-    page = open_page("/", on=own_server)
-    open_page.watch.is_forgiving = True  # pyright: ignore[reportFunctionMemberAccess] - the lost connection is logged
-    expect(status(page)).to_have_attribute("data-status", "ok")
-    expect(page.locator("html")).to_have_attribute("data-link", "live")
+    page, token = a_live_overview(own_server, open_page)
     loads: list[str] = []
 
     def note_load(request: Request) -> None:
@@ -121,12 +127,7 @@ def test_a_tab_that_slept_while_the_server_was_replaced_shows_what_is_now(
 def test_a_tab_whose_login_ended_while_it_slept_leads_to_the_login_and_shows_nothing_new(
     own_server: Server, open_page: OpenPage
 ) -> None:
-    token = own_server.add_host("pve-01")
-    send(own_server, token)
-    page = open_page("/", on=own_server)
-    open_page.watch.is_forgiving = True  # pyright: ignore[reportFunctionMemberAccess] - the refused websocket is logged
-    expect(status(page)).to_have_attribute("data-status", "ok")
-    expect(page.locator("html")).to_have_attribute("data-link", "live")
+    page, token = a_live_overview(own_server, open_page)
     page.evaluate(NOTE_STATUSES)
     own = {one.get("name", ""): one.get("value", "") for one in page.context.cookies()}
     with asleep(page):
